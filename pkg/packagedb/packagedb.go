@@ -1,0 +1,70 @@
+// Package packagedb reads which packages an image has from the database that
+// its package manager keeps in it.
+package packagedb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// Package is an installed package.
+type Package struct {
+	// Name without architecture ("libc6", "glibc").
+	Name string
+	// Version is complete, as the package manager compares it: with the epoch
+	// unless that is 0, and with revision or release ("1:2.36-9").
+	Version string
+	// Arch is in the package manager's own words ("amd64", "x86_64", "all",
+	// "noarch"); "" for an rpm without one, such as an imported key.
+	Arch string
+	// Source names the source package that it was built from ("glibc"); for
+	// an rpm it is the name part of the source rpm. It is Name where the
+	// database names no other.
+	Source string
+	// Format is "dpkg" or "rpm".
+	Format string
+}
+
+// ErrNone says that a root file system has no package database that is known.
+var ErrNone = errors.New("no package database in the image (dpkg or rpm)")
+
+// Packages lists the installed packages of every database in an image's root,
+// sorted by name, architecture and version. An rpm database is copied to the
+// folder for temporary files to be read.
+func Packages(ctx context.Context, root fs.FS) ([]Package, error) {
+	var all []Package
+	none := true
+	for _, read := range []func(context.Context, fs.FS) ([]Package, error){dpkgPackages, rpmPackages} {
+		list, err := read(ctx, root)
+		if errors.Is(err, ErrNone) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading package database: %w", err)
+		}
+		none = false
+		all = append(all, list...)
+	}
+	if none {
+		return nil, ErrNone
+	}
+	slices.SortFunc(all, func(a, b Package) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
+	})
+	return all, nil
+}
+
+// first opens the first of several files that exists, or returns ErrNone.
+func first(root fs.FS, names ...string) (fs.File, string, error) {
+	for _, name := range names {
+		f, err := root.Open(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, name, err
+		}
+	}
+	return nil, "", ErrNone
+}

@@ -1,0 +1,219 @@
+package packagedb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const status = `Package: libc6
+Status: install ok installed
+Architecture: amd64
+Source: glibc (2.36-9)
+Version: 2.36-9+deb12u1
+Description: GNU C Library
+ shared libraries
+Conffiles:
+ /etc/ld.so.conf.d/x.conf 1234
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+
+package: tool
+Status: hold ok triggers-pending
+Architecture: all
+Version: 1:3
+`
+
+var statusPackages = []Package{
+	{Name: "libc6", Version: "2.36-9+deb12u1", Arch: "amd64", Source: "glibc", Format: "dpkg"},
+	{Name: "tool", Version: "1:3", Arch: "all", Source: "tool", Format: "dpkg"},
+}
+
+func TestReadDpkgStatus(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in   string
+		want []Package
+		err  string
+	}{
+		"packages":     {in: status, want: statusPackages},
+		"CRLF":         {in: strings.ReplaceAll(status, "\n", "\r\n"), want: statusPackages},
+		"empty":        {},
+		"no field":     {in: "\nPackage: a\nStatus install\n", err: "line 3: no field"},
+		"continuation": {in: " x\n", err: "line 1: continues no field"},
+		"twice":        {in: "Package: a\nPackage: b\n", err: `line 2: field "package" is there twice`},
+		"no status":    {in: "\nPackage: a\nVersion: 1\n\n", err: `entry at line 2: status "" is not three words`},
+		"no version":   {in: "Package: a\nStatus: install ok installed\n", err: "entry at line 1: no name or version"},
+		"long line":    {in: "Package: " + strings.Repeat("a", maxLine), err: "line 1: bufio.Scanner: token too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ReadDpkgStatus(strings.NewReader(c.in))
+			if msg := message(err); msg != c.err {
+				t.Fatalf("err = %q, want %q", msg, c.err)
+			}
+			if diff := cmp.Diff(c.want, got); err == nil && diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func FuzzDpkgStatus(f *testing.F) {
+	f.Add(status)
+	f.Add("Package: a\nStatus: install ok installed\nSource:  (1)\nVersion: 1\n")
+	f.Fuzz(func(t *testing.T, in string) {
+		list, err := ReadDpkgStatus(strings.NewReader(in))
+		if err != nil {
+			return
+		}
+		for _, p := range list {
+			if p.Name == "" || p.Version == "" || p.Source == "" || strings.ContainsAny(p.Name+p.Version, "\n") {
+				t.Errorf("incomplete package %+v", p)
+			}
+		}
+	})
+}
+
+// rpmHeader makes the header of an rpm as its database keeps it: counts, an
+// index of tag, type, offset and count, and the data (lib/header.c of rpm).
+func rpmHeader(epoch int, name, version, release, arch, source string) []byte {
+	var index, data []byte
+	add := func(tag, kind uint32, value []byte) {
+		for _, v := range []uint32{tag, kind, uint32(len(data)), 1} {
+			index = binary.BigEndian.AppendUint32(index, v)
+		}
+		data = append(data, value...)
+	}
+	const int32Type, stringType = 4, 6
+	if epoch > 0 {
+		add(1003, int32Type, binary.BigEndian.AppendUint32(nil, uint32(epoch)))
+	}
+	for _, f := range []struct {
+		tag   uint32
+		value string
+	}{{1000, name}, {1001, version}, {1002, release}, {1022, arch}, {1044, source}} {
+		if f.value != "" {
+			add(f.tag, stringType, append([]byte(f.value), 0))
+		}
+	}
+	out := binary.BigEndian.AppendUint32(nil, uint32(len(index)/16))
+	out = binary.BigEndian.AppendUint32(out, uint32(len(data)))
+	return append(append(out, index...), data...)
+}
+
+// rpmDatabase makes a database as rpm does, with all but the first package in
+// its write-ahead log still, and returns both files.
+func rpmDatabase(t *testing.T, headers ...[]byte) (db, wal []byte) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "rpmdb.sqlite")
+	conn, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetMaxOpenConns(1)
+	exec := func(query string, args ...any) {
+		if _, err := conn.ExecContext(t.Context(), query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("PRAGMA journal_mode=WAL")
+	exec("PRAGMA wal_autocheckpoint=0")
+	exec("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
+	for i, h := range headers {
+		exec("INSERT INTO Packages (blob) VALUES (?)", h)
+		if i == 0 {
+			exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		}
+	}
+	for suffix, to := range map[string]*[]byte{"": &db, "-wal": &wal} {
+		if *to, err = os.ReadFile(file + suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db, wal
+}
+
+func TestPackages(t *testing.T) {
+	t.Parallel()
+	db, wal := rpmDatabase(t,
+		rpmHeader(0, "bash", "5.2.26", "6.el10", "x86_64", "bash-5.2.26-6.el10.src.rpm"),
+		rpmHeader(2, "vim-minimal", "9.1", "1.el10", "x86_64", "vim-9.1-1.el10.src.rpm"),
+		rpmHeader(0, "gpg-pubkey", "8483c65d", "5ccc5b19", "", ""),
+	)
+	bash := Package{Name: "bash", Version: "5.2.26-6.el10", Arch: "x86_64", Source: "bash", Format: "rpm"}
+	key := Package{Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19", Source: "gpg-pubkey", Format: "rpm"}
+	vim := Package{Name: "vim-minimal", Version: "2:9.1-1.el10", Arch: "x86_64", Source: "vim", Format: "rpm"}
+	file := func(b []byte) *fstest.MapFile { return &fstest.MapFile{Data: b} }
+	for name, c := range map[string]struct {
+		root fstest.MapFS
+		want []Package
+	}{
+		"dpkg":          {fstest.MapFS{"var/lib/dpkg/status": file([]byte(status))}, statusPackages},
+		"dpkg in /usr":  {fstest.MapFS{"usr/lib/sysimage/dpkg/status": file([]byte(status))}, statusPackages},
+		"rpm":           {fstest.MapFS{"var/lib/rpm/rpmdb.sqlite": file(db)}, []Package{bash}},
+		"rpm with log":  {fstest.MapFS{"usr/share/rpm/rpmdb.sqlite": file(db), "usr/share/rpm/rpmdb.sqlite-wal": file(wal)}, []Package{bash, key, vim}},
+		"rpm, /usr won": {fstest.MapFS{"usr/lib/sysimage/rpm/rpmdb.sqlite": file(db), "var/lib/rpm/rpmdb.sqlite": file(nil)}, []Package{bash}},
+		"both": {
+			fstest.MapFS{"var/lib/dpkg/status": file([]byte(status)), "usr/lib/sysimage/rpm/rpmdb.sqlite": file(db)},
+			append([]Package{bash}, statusPackages...),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Packages(t.Context(), c.root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPackagesErrors(t *testing.T) {
+	t.Parallel()
+	if _, err := Packages(t.Context(), fstest.MapFS{}); !errors.Is(err, ErrNone) {
+		t.Errorf("without a database: %v", err)
+	}
+	broken := rpmHeader(0, "bash", "5", "1", "x86_64", "")
+	binary.BigEndian.PutUint32(broken[8+8:], 1<<30) // offset of the name
+	badHeader, _ := rpmDatabase(t, broken)
+	for name, data := range map[string][]byte{
+		"var/lib/rpm/rpmdb.sqlite":          badHeader,
+		"usr/share/rpm/rpmdb.sqlite":        []byte("SQLite format 3\x00 and no more"),
+		"usr/lib/sysimage/rpm/rpmdb.sqlite": nil,
+		"var/lib/rpm/Packages.db":           []byte("x"),
+		"var/lib/dpkg/status":               []byte("x"),
+	} {
+		_, err := Packages(t.Context(), fstest.MapFS{name: {Data: data}})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Packages(ctx, fstest.MapFS{"var/lib/rpm/rpmdb.sqlite": {Data: badHeader}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
