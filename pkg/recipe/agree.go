@@ -1,0 +1,139 @@
+package recipe
+
+import (
+	"fmt"
+	gopath "path"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// disagreements returns the problems that lie between values, each of which is
+// fine by itself. isFile tells whether a source is a single file; nil where
+// that is not known. Of a recipe that is not complete, because parts of it
+// could not be read, nothing is missed.
+func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems diag.List) {
+	c := &comparison{problems: &problems}
+
+	for i, run := range r.Run {
+		c.once("run", fmt.Sprintf("run[%d].name", i), "step", run.Name)
+	}
+	declared := map[string]bool{}
+	for i, s := range r.Secrets {
+		c.once("secrets", fmt.Sprintf("secrets[%d].id", i), "secret", s.ID)
+		declared[s.ID.Value] = true
+	}
+	for i, f := range r.Files {
+		// Folders with the same destination are laid over each other.
+		if f.Content.IsSet() || isFile != nil && f.Source.IsSet() && isFile(f.Source) {
+			c.once("files", fmt.Sprintf("files[%d].destination", i), "file", f.Destination)
+		}
+		if f.Content.IsSet() && f.Destination.Value == "/" {
+			c.conflict(f.Destination.Pos, fmt.Sprintf("files[%d].destination", i), "content needs the name of a file to go to", "write it, as in /etc/motd")
+		}
+	}
+	for i, run := range r.Run {
+		for j, id := range run.Secrets {
+			if complete && !declared[id.Value] {
+				c.undeclared(id, fmt.Sprintf("run[%d].secrets[%d]", i, j), r.Secrets)
+			}
+		}
+	}
+	warned := map[string]diag.Pos{}
+	for _, w := range r.Checks.Warn {
+		warned[w.Value] = w.Pos
+	}
+	for i, s := range r.Checks.Skip {
+		if at, ok := warned[s.Value]; ok {
+			c.conflict(s.Pos, fmt.Sprintf("checks.skip[%d]", i), fmt.Sprintf("%q is under checks.warn too, in %s", s.Value, lineOf(at, s.Pos)), "keep one of them")
+		}
+	}
+	r.keysInImage(c)
+	if complete && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
+		problems.Add(diag.Diagnostic{
+			Pos: r.Publish[0].Pos, Path: "publish", Severity: diag.Warning, Code: "unsigned",
+			Message: "the image is published, and the recipe does not say how it is signed",
+			Hint:    "make a key with \"bootkiln keygen\", and add \"sign: {key: cosign.key}\"",
+		})
+	}
+	return problems
+}
+
+// comparison remembers what it has seen.
+type comparison struct {
+	problems *diag.List
+	seen     map[string]diag.Pos
+}
+
+func (c *comparison) conflict(pos diag.Pos, path, message, hint string) {
+	c.problems.Add(diag.Diagnostic{Pos: pos, Path: path, Code: "conflict", Message: message, Hint: hint})
+}
+
+// once reports a name that came before under the same word.
+func (c *comparison) once(word, path, noun string, name String) {
+	if !name.IsSet() {
+		return
+	}
+	key := word + "\x00" + name.Value
+	before, again := c.seen[key]
+	if again {
+		c.problems.Add(diag.Diagnostic{
+			Pos: name.Pos, Path: path, Code: "duplicate-name",
+			Message: fmt.Sprintf("there is a %s %s already, in %s", noun, quote(name.Value), lineOf(before, name.Pos)),
+			Hint:    "give each a name of its own, or remove one",
+		})
+		return
+	}
+	if c.seen == nil {
+		c.seen = map[string]diag.Pos{}
+	}
+	c.seen[key] = name.Pos
+}
+
+// lineOf names a place, without its file where that is the reader's own.
+func lineOf(p, reader diag.Pos) string {
+	if p.File == reader.File {
+		return fmt.Sprintf("line %d", p.Line)
+	}
+	return p.String()
+}
+
+func (c *comparison) undeclared(id String, path string, secrets []Secret) {
+	var known []string
+	for _, s := range secrets {
+		known = append(known, s.ID.Value)
+	}
+	all := "declare it, as in \"secrets: [{id: " + id.Value + ", env: NAME}]\""
+	c.problems.Add(diag.Diagnostic{
+		Pos: id.Pos, Path: path, Code: "unknown-secret",
+		Message: fmt.Sprintf("there is no secret %q", id.Value),
+		Hint:    didYouMean(diag.Nearest(id.Value, known), all),
+	})
+}
+
+// keysInImage reports private keys and secrets that a folder under "files"
+// would take into the image.
+func (r *Recipe) keysInImage(c *comparison) {
+	var private []Path
+	if r.Sign.Key.IsSet() && !strings.Contains(r.Sign.Key.Value, "://") {
+		private = append(private, r.Sign.Key)
+	}
+	for _, s := range r.Secrets {
+		if s.File.IsSet() {
+			private = append(private, s.File)
+		}
+	}
+	for i, f := range r.Files {
+		for _, key := range private {
+			if f.Source.IsSet() && !gopath.IsAbs(key.Value) && contains(f.Source.Name(), key.Name()) {
+				c.conflict(f.Source.Pos, fmt.Sprintf("files[%d].source", i),
+					fmt.Sprintf("%q, which is secret, would be copied into the image", key.Value), "keep it outside of the folders that are copied")
+			}
+		}
+	}
+}
+
+// contains reports whether the name is the folder, or is in it.
+func contains(folder, name string) bool {
+	return folder == "." || name == folder || strings.HasPrefix(name, folder+"/")
+}

@@ -1,0 +1,189 @@
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// Load reads the recipe with the given name from a folder, with all that it
+// includes, and looks whether the files that it names are there. Every value
+// keeps the position of the file that says it.
+//
+// The recipe is nil when the list holds an error; the list is sorted, and may
+// hold warnings beside a recipe. The sources are those of all files that were
+// read, for [diag.Print]. The error is for what is no fault of the recipe's: the
+// recipe itself cannot be read (a missing one is [fs.ErrNotExist]), or the
+// disk fails.
+//
+// No path in a recipe leads out of fsys, whether by ".." or by a symbolic
+// link. That holds for what Load itself reads as well if fsys keeps to its
+// folder, as [os.Root.FS] does.
+func Load(fsys fs.FS, name string, o Options) (*Recipe, diag.Sources, diag.List, error) {
+	l := &loader{fsys: fsys, options: o, sources: diag.Sources{}}
+	text, err := readLimited(fsys, name)
+	if err != nil {
+		return nil, l.sources, nil, fmt.Errorf("reading recipe %q: %w", path.Join(o.Display, name), reason(err))
+	}
+	main := &source{name: path.Join(o.Display, name), dir: path.Dir(name), text: text}
+	v, err := l.source(main, name, nil)
+	if err != nil {
+		return nil, l.sources, nil, err
+	}
+	r := bind(main.name, v)
+	r.Dir = main.dir
+	if err := l.lookAtFiles(r); err != nil {
+		return nil, l.sources, nil, err
+	}
+	l.problems = append(l.problems, r.disagreements(l.isFile, !l.problems.HasErrors())...)
+	l.problems = append(l.problems, leaks(l.variables, r.Secrets)...)
+	r, problems := finish(r, l.problems)
+	return r, l.sources, problems, nil
+}
+
+// loader follows includes.
+type loader struct {
+	fsys      fs.FS
+	options   Options
+	sources   diag.Sources
+	problems  diag.List
+	variables []variableUse
+	// done are the files that were read, and active those of them whose
+	// includes are being followed, outermost first.
+	done   []string
+	active []string
+}
+
+// source returns what a file and all that it includes say together. key tells
+// the file from all others. at is where it is included, nil for the recipe
+// itself.
+func (l *loader) source(s *source, key string, at *value) (*value, error) {
+	l.done, l.active = append(l.done, key), append(l.active, key)
+	defer func() { l.active = l.active[:len(l.active)-1] }()
+
+	l.sources[s.name] = s.text
+	v, uses := s.parse(l.options, at != nil, &l.problems)
+	l.variables = append(l.variables, uses...)
+	if v == nil {
+		return nil, nil
+	}
+	var merged *value
+	if include := v.member("include"); include != nil {
+		for _, item := range include.items {
+			below, err := l.include(s, item)
+			if err != nil {
+				return nil, err
+			}
+			merged = merge(merged, below)
+		}
+	}
+	l.warnOfPublishing(v, at)
+	return merge(merged, v), nil
+}
+
+// include returns what one entry of an include list brings in; nil where that
+// was brought in before, or there is a problem.
+func (l *loader) include(from *source, item *value) (*value, error) {
+	s := &source{dir: ".", bundle: !strings.HasPrefix(item.text, ".")}
+	fsys, name := l.fsys, path.Join(from.dir, item.text)
+	if s.bundle {
+		fsys, name = l.options.Bundles, item.text+".yaml"
+		s.name = "bundle:" + name
+		if !slices.Contains(bundleNames(fsys), item.text) {
+			l.unknownBundle(item)
+			return nil, nil
+		}
+	} else {
+		s.name, s.dir = path.Join(l.options.Display, name), path.Dir(name)
+		if info, err := l.stat(item, name, "file to include"); info == nil || err != nil {
+			return nil, err
+		} else if !info.Mode().IsRegular() {
+			l.wrongFile(item, "a file")
+			return nil, nil
+		}
+	}
+	key := s.name
+	if i := slices.Index(l.active, key); i >= 0 {
+		l.problem(item, "include-cycle", fmt.Sprintf("%q includes itself, by way of %s", item.text, strings.Join(slices.Concat(l.active[i:], []string{key}), " → ")),
+			"remove one of the includes")
+		return nil, nil
+	}
+	if slices.Contains(l.done, key) {
+		return nil, nil
+	}
+	text, err := readLimited(fsys, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q, which %s includes: %w", s.name, item.pos, reason(err))
+	}
+	s.text = text
+	return l.source(s, key, item)
+}
+
+// warnOfPublishing speaks up where a recipe includes a whole other one, whose
+// tags it would take over.
+func (l *loader) warnOfPublishing(v, at *value) {
+	publish := v.member("publish")
+	if at == nil || publish == nil || len(publish.items) == 0 || v.member("name") == nil {
+		return
+	}
+	l.problems.Add(diag.Diagnostic{
+		Pos: at.pos, Path: at.path, Severity: diag.Warning, Code: "publishes-include",
+		Message: fmt.Sprintf("%q is a recipe that publishes, and this image goes to the same places", at.text),
+		Hint:    "move what both share into a file without publish, and include that in both",
+	})
+}
+
+func (l *loader) problem(at *value, code, message, hint string) {
+	l.problems.Add(diag.Diagnostic{Pos: at.pos, Path: at.path, Code: code, Message: message, Hint: hint})
+}
+
+func (l *loader) unknownBundle(item *value) {
+	names := bundleNames(l.options.Bundles)
+	all := "there are no bundles"
+	if len(names) > 0 {
+		all = "the bundles are " + strings.Join(names, ", ")
+	}
+	if near := diag.Nearest(item.text, names); near != "" {
+		all = didYouMean(near, all)
+	} else {
+		all += fmt.Sprintf("; a file is written \"./%s.yaml\"", item.text)
+	}
+	l.problem(item, "unknown-bundle", fmt.Sprintf("there is no bundle %q", item.text), all)
+}
+
+// bundleNames returns the names that can be included, sorted.
+func bundleNames(bundles fs.FS) []string {
+	if bundles == nil {
+		return nil
+	}
+	files, _ := fs.Glob(bundles, "*.yaml") // the pattern is well formed
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(f, ".yaml")
+	}
+	return files
+}
+
+// readLimited reads a file, but no more of it than tells that it is too long.
+func readLimited(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	return text, errors.Join(err, f.Close())
+}
+
+// reason strips an error of the path that the message names already.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

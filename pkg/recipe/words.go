@@ -1,0 +1,210 @@
+package recipe
+
+import "github.com/bootkiln/bootkiln/pkg/diag"
+
+// The rows of the language, in the order in which a recipe is best read.
+
+var recipeRecord = record[Recipe]{words: []word[Recipe]{
+	{
+		key: "version", required: true,
+		doc:      "The version of the recipe language. This is version 1.",
+		examples: []string{"1"},
+		value:    number(versionRule, func(r *Recipe) *String { return &r.Version }),
+	},
+	{
+		key: "name", required: true,
+		doc:      "The image's name: what it is called in the local store, and its title label.",
+		examples: []string{"centos-kde"},
+		value:    text(nameRule, func(r *Recipe) *String { return &r.Name }),
+	},
+	{
+		key:      "description",
+		doc:      "What the image is for, in one line; its description label.",
+		examples: []string{"CentOS Stream 10 with KDE Plasma"},
+		value:    text(proseRule, func(r *Recipe) *String { return &r.Description }),
+	},
+	{
+		key: "include",
+		doc: "What to begin with: bundles by name, and files by a path that begins with ./ or ../. " +
+			"They apply in order, and this file last: lists append, mappings merge key by key, single values are replaced. " +
+			"What is included more than once applies once, where it comes first.",
+		examples: []string{"[auto-update, ./site.yaml]"},
+		value:    texts(includeRule, func(r *Recipe) *[]String { return &r.Include }),
+	},
+	{
+		key: "base", required: true,
+		doc:      "The image to start from.",
+		examples: []string{"{image: \"quay.io/centos-bootc/centos-bootc:stream10\"}"},
+		value:    section(baseRecord, func(r *Recipe) *Base { return &r.Base }),
+	},
+	{
+		key:      "platforms",
+		doc:      "The platform to build for. A build is for one, that of the machine that builds, which is the default.",
+		examples: []string{"[linux/amd64]"},
+		value:    texts(platformRule, func(r *Recipe) *[]String { return &r.Platforms }),
+	},
+	{
+		key:      "packages",
+		doc:      "The packages to have, in the names of the base's package manager.",
+		examples: []string{"{install: [htop, tmux], remove: [nano]}"},
+		value:    section(packagesRecord, func(r *Recipe) *Packages { return &r.Packages }),
+	},
+	{
+		key:      "locale",
+		doc:      "Language, keyboard and time zone.",
+		examples: []string{"{language: ko_KR.UTF-8, extra: [en_US.UTF-8], keymap: kr, timezone: Asia/Seoul}"},
+		value:    section(localeRecord, func(r *Recipe) *Locale { return &r.Locale }),
+	},
+	{
+		key: "files",
+		doc: "Files and folders to put into the image.",
+		examples: []string{
+			"[{source: files/etc, destination: /etc}]",
+			"[{content: \"hello\\n\", destination: /etc/motd, mode: \"0644\"}]",
+		},
+		value: entries(fileRecord, func(r *Recipe) *[]File { return &r.Files }),
+	},
+	{
+		key:      "systemd",
+		doc:      "What systemd starts.",
+		examples: []string{"{enable: [sshd.service], default-target: graphical.target}"},
+		value:    section(systemdRecord, func(r *Recipe) *Systemd { return &r.Systemd }),
+	},
+	{
+		key:      "kernel",
+		doc:      "The kernel's arguments and its initramfs.",
+		examples: []string{"{args: [quiet], initramfs: auto}"},
+		value:    section(kernelRecord, func(r *Recipe) *Kernel { return &r.Kernel }),
+	},
+	{
+		key:      "run",
+		doc:      "Scripts to run in the image, after everything above.",
+		examples: []string{"[{name: theme, script: scripts/theme.sh}]", "[{name: motd, shell: \"echo hi > /etc/motd\"}]"},
+		value:    entries(runRecord, func(r *Recipe) *[]Run { return &r.Run }),
+	},
+	{
+		key:      "secrets",
+		doc:      "Secrets that steps may ask for. They are mounted while the step runs, and are in no layer.",
+		examples: []string{"[{id: token, env: SITE_TOKEN}]", "[{id: rhsm, file: /etc/pki/entitlement/key.pem}]"},
+		value:    entries(secretRecord, func(r *Recipe) *[]Secret { return &r.Secrets }),
+	},
+	{
+		key:      "labels",
+		doc:      "Labels of the image. ${NAME} in a value is replaced by that environment variable, and $${ stands for ${.",
+		examples: []string{"{org.opencontainers.image.vendor: me}"},
+		value:    pairs(labelKeyRule, labelValueRule, func(r *Recipe) *[]Label { return &r.Labels }),
+	},
+	{
+		key:      "tests",
+		doc:      "What must be true of the finished image. An image that fails is not published.",
+		examples: []string{"{packages: {present: [kernel]}, size: 12GiB}"},
+		value:    section(testsRecord, func(r *Recipe) *Tests { return &r.Tests }),
+	},
+	{
+		key:      "checks",
+		doc:      "Exceptions from the built-in checks.",
+		examples: []string{"{warn: [var-log]}"},
+		value:    section(checksRecord, func(r *Recipe) *Checks { return &r.Checks }),
+	},
+	{
+		key:      "sign",
+		doc:      "How the image is signed.",
+		examples: []string{"{key: cosign.key}", "{key: \"env://COSIGN_PRIVATE_KEY\"}"},
+		value:    section(signRecord, func(r *Recipe) *Sign { return &r.Sign }),
+	},
+	{
+		key:      "publish",
+		doc:      "Where the image goes.",
+		examples: []string{"[{to: ghcr.io/me/centos-kde, tags: [latest, \"{date}\"]}]"},
+		value:    entries(targetRecord, func(r *Recipe) *[]Target { return &r.Publish }),
+	},
+}}
+
+// language is the whole table.
+var language = recipeRecord.spec()
+
+var baseRecord = record[Base]{
+	pos: func(b *Base) *diag.Pos { return &b.Pos },
+	words: []word[Base]{
+		{
+			key: "image", required: true,
+			doc: "The image, as a containers-transports(5) reference; without a transport it is in a registry, which has to be named. " +
+				"${NAME} is replaced by that environment variable; the values of GITHUB_REPOSITORY_OWNER and GITHUB_REPOSITORY in lower case.",
+			examples: []string{"quay.io/centos-bootc/centos-bootc:stream10", "containers-storage:localhost/debian-bootc:latest"},
+			value:    text(imageRule, func(b *Base) *String { return &b.Image }),
+		},
+		{
+			key:      "verify",
+			doc:      "Refuse a base that is not signed, or not with this key. Without it, an unsigned base is accepted.",
+			examples: []string{"{key: keys/base.pub}"},
+			value:    section(verifyRecord, func(b *Base) *Base { return b }),
+		},
+		{
+			key:      "distro",
+			doc:      "The distribution and its major version, where it cannot be read from the base.",
+			examples: []string{"centos-10", "debian-12"},
+			value:    text(distroRule, func(b *Base) *String { return &b.Distro }),
+		},
+	},
+}
+
+var verifyRecord = record[Base]{words: []word[Base]{
+	{
+		key: "key", required: true,
+		doc:      "A public key, as a file of the project.",
+		examples: []string{"keys/base.pub"},
+		value:    pathTo(sourceRule, func(b *Base) *Path { return &b.VerifyKey }),
+	},
+}}
+
+var packagesRecord = record[Packages]{words: []word[Packages]{
+	{
+		key:      "install",
+		doc:      "Packages to install; globs are allowed. One that cannot be found fails the build.",
+		examples: []string{"[wine, fcitx5-hangul]"},
+		value: listOf(packageRule, func(p *Packages) *[]Package { return &p.Install },
+			func(v *value) Package { return Package{v.string()} }),
+	},
+	{
+		key:      "optional",
+		doc:      "Packages to install where the repositories have them; the report says which were not there.",
+		examples: []string{"[fcitx5-mozc]"},
+		value:    texts(packageRule, func(p *Packages) *[]String { return &p.Optional }),
+	},
+	{
+		key:      "remove",
+		doc:      "Packages to take off the base.",
+		examples: []string{"[plasma-discover-packagekit]"},
+		value:    texts(packageRule, func(p *Packages) *[]String { return &p.Remove }),
+	},
+}}
+
+var localeRecord = record[Locale]{
+	pos: func(l *Locale) *diag.Pos { return &l.Pos },
+	words: []word[Locale]{
+		{
+			key:      "language",
+			doc:      "The system's locale.",
+			examples: []string{"ko_KR.UTF-8"},
+			value:    text(languageRule, func(l *Locale) *String { return &l.Language }),
+		},
+		{
+			key:      "extra",
+			doc:      "More locales to have.",
+			examples: []string{"[en_US.UTF-8]"},
+			value:    texts(languageRule, func(l *Locale) *[]String { return &l.Extra }),
+		},
+		{
+			key:      "keymap",
+			doc:      "The keyboard of the console, as \"localectl list-keymaps\" names it.",
+			examples: []string{"kr"},
+			value:    text(keymapRule, func(l *Locale) *String { return &l.Keymap }),
+		},
+		{
+			key:      "timezone",
+			doc:      "The time zone, as the IANA database names it.",
+			examples: []string{"Asia/Seoul"},
+			value:    text(timezoneRule, func(l *Locale) *String { return &l.Timezone }),
+		},
+	},
+}
