@@ -1,0 +1,46 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Distro identifies a distribution, in the words of os-release(5).
+type Distro struct {
+	// ID is the lower-case identifier, as in "centos".
+	ID string `json:"id"`
+	// Version is VERSION_ID, as in "10" or "24.04"; "" for rolling ones.
+	Version string `json:"version,omitempty"`
+	// IDLike are the identifiers of ID_LIKE.
+	IDLike []string `json:"idLike,omitempty"`
+}
+
+// String returns "id version".
+func (d Distro) String() string { return strings.TrimSpace(d.ID + " " + d.Version) }
+
+// Is reports whether the distribution is, or says to be like, one of ids.
+func (d Distro) Is(ids ...string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool {
+		return d.ID == id || slices.Contains(d.IDLike, id)
+	})
+}
+
+// Major is the number before the first dot of Version, 0 where there is none.
+func (d Distro) Major() int {
+	major, _, _ := strings.Cut(d.Version, ".")
+	n, err := strconv.Atoi(major)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// parseDistro reads the word base.distro, "<id>-<version>" or "<id>".
+func parseDistro(s string) Distro {
+	d := Distro{ID: s}
+	if i := strings.LastIndexByte(s, '-'); i > 0 && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' {
+		d.ID, d.Version = s[:i], s[i+1:]
+	}
+	return d
+}

@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// PackageManager is how a family of distributions installs packages. To add
+// one, write a type in a file of its own and list it in [packageManagers].
+type PackageManager interface {
+	// Name is the name of the program, as in "dnf5".
+	Name() string
+	// Serves reports whether the distribution uses it.
+	Serves(d Distro) bool
+	// Supports names, for people, the distributions that use it.
+	Supports() string
+	// Check returns what is wrong with a name that packages.* has ("" where
+	// nothing is), where the package manager would take it for something else.
+	// optional is true for packages.optional.
+	Check(name string, optional bool) string
+	// Caches are the caches that its commands want mounted.
+	Caches(d Distro) []Mount
+	// Install is the work that installs all of the words, or fails.
+	Install(words []Word) Work
+	// InstallOptional is the work that installs those of the words that can be,
+	// and writes the others to [OptionalReport].
+	InstallOptional(words []Word) Work
+	// Remove is the work that removes those of the words that are installed,
+	// with what depends on them, and nothing else.
+	Remove(words []Word) Work
+	// Locale returns the packages that the words under "locale" need, and
+	// those that are good to have.
+	Locale(l localeWords) (needed, wanted []Word)
+}
+
+// Work is what a package manager does in one go.
+type Work struct {
+	// Scripts are files of the folder "scripts" that the commands use, each as
+	// scriptTarget of its name.
+	Scripts  []string
+	Commands []Command
+}
+
+// packageManagers is in the order in which they are asked.
+var packageManagers = []PackageManager{apt{}, dnf5{}, dnf4{}}
+
+// managerFor returns the package manager of d, or nil.
+func managerFor(d Distro) PackageManager {
+	for _, m := range packageManagers {
+		if m.Serves(d) {
+			return m
+		}
+	}
+	return nil
+}
+
+// supported lists the distributions that some package manager serves.
+func supported() string {
+	var names []string
+	for _, m := range packageManagers {
+		names = append(names, fmt.Sprintf("%s (%s)", m.Supports(), m.Name()))
+	}
+	return strings.Join(names, ", ")
+}
+
+// cacheID returns the name of a cache of d. What os-release says comes from
+// the base, so nothing in it may leave the folder of the caches.
+func cacheID(d Distro, name string) string {
+	id := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(d.ID+"-"+d.Version+"-"+name))
+	return "bootkiln-" + id
+}
+
+// fixed gives words of bootkiln's own the place of the recipe that is their
+// reason.
+func fixed(origin diag.Pos, values ...string) []Word {
+	var words []Word
+	for _, v := range values {
+		words = append(words, Word{Value: v, Origin: origin})
+	}
+	return words
+}
