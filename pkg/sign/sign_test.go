@@ -1,0 +1,389 @@
+package sign_test
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/sigstore/cosign/v2/pkg/cosign"
+	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
+	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/pkg/sign"
+)
+
+func options(t *testing.T, r *testregistry.Registry) registry.Options {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "registries.conf")
+	if err := os.WriteFile(conf, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return registry.Options{
+		AuthFile:         r.WriteAuth(t, testregistry.User, testregistry.Password),
+		CertDir:          filepath.Join(r.WriteCerts(t), r.Host),
+		RegistriesConf:   conf,
+		BlobInfoCacheDir: t.TempDir(),
+		TempDir:          t.TempDir(),
+		Retry:            registry.Retry{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }},
+	}
+}
+
+func push(t *testing.T, r *testregistry.Registry, o registry.Options) image.Pinned {
+	t.Helper()
+	p, err := registry.Push(t.Context(), testregistry.NewImage(t, 1, 2, 1_000), r.Host+"/me/os", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// keys are made once, because a key's password is stretched on purpose.
+var keys = sync.OnceValues(func() ([3]*sign.Signer, error) {
+	var out [3]*sign.Signer
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		return out, err
+	}
+	defer os.RemoveAll(dir)
+	for i := range out {
+		private, _, err := sign.GenerateKeys(dir, strconv.Itoa(i), nil)
+		if err != nil {
+			return out, err
+		}
+		if out[i], err = sign.LoadKey(context.Background(), private, nil); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+})
+
+// signer returns one of three signers with different keys.
+func signer(t *testing.T, i int) *sign.Signer {
+	t.Helper()
+	all, err := keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[i]
+}
+
+func sigTag(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) + ".sig" }
+
+// signatures returns the manifest under the signature tag.
+func signatures(t *testing.T, r *testregistry.Registry, d digest.Digest) imgspecv1.Manifest {
+	t.Helper()
+	raw, _ := r.Manifest("me/os", sigTag(d))
+	var m imgspecv1.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatalf("reading the signatures: %v", err)
+	}
+	return m
+}
+
+// cosignAccepts asks cosign's own verifier, which shares nothing with the
+// policy engine of containers/image.
+func cosignAccepts(t *testing.T, p image.Pinned, s *sign.Signer, o registry.Options) error {
+	t.Helper()
+	session, err := registry.Open(t.Context(), p.Repository, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	key, err := cryptoutils.UnmarshalPEMToPublicKey(s.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := signature.LoadVerifier(key, crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.NewDigest(p.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = cosign.VerifyImageSignatures(t.Context(), ref, &cosign.CheckOpts{
+		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(session.Remote(t.Context())...)},
+		ClaimVerifier:      cosign.SimpleClaimVerifier,
+		SigVerifier:        verifier,
+		IgnoreTlog:         true,
+		IgnoreSCT:          true,
+	})
+	return err
+}
+
+func TestSign(t *testing.T) {
+	t.Parallel()
+	for name, auth := range map[string]testregistry.Auth{"basic": testregistry.Basic, "token": testregistry.Token} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := testregistry.New(t, testregistry.Options{Auth: auth})
+			o := options(t, r)
+			p := push(t, r, o)
+			s := signer(t, 0)
+			if err := s.Sign(t.Context(), p, o); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Tags("me/os"); len(got) != 1 || got[0] != sigTag(p.Digest) {
+				t.Errorf("tags after signing: %q", got)
+			}
+			m := signatures(t, r, p.Digest)
+			if len(m.Layers) != 1 || m.Layers[0].MediaType != "application/vnd.dev.cosign.simplesigning.v1+json" {
+				t.Fatalf("signature layers: %+v", m.Layers)
+			}
+			var payload struct {
+				Critical struct {
+					Identity struct {
+						Reference string `json:"docker-reference"`
+					} `json:"identity"`
+				} `json:"critical"`
+			}
+			if err := json.Unmarshal(r.Blob("me/os", m.Layers[0].Digest.String()), &payload); err != nil {
+				t.Fatal(err)
+			}
+			if got := payload.Critical.Identity.Reference; got != p.Repository {
+				t.Errorf("signed identity %q, want %q", got, p.Repository)
+			}
+			if err := cosignAccepts(t, p, s, o); err != nil {
+				t.Errorf("cosign refuses: %v", err)
+			}
+			if err := cosignAccepts(t, p, signer(t, 1), o); err == nil {
+				t.Error("cosign accepts it with another key")
+			}
+		})
+	}
+}
+
+func TestSignTwiceIsOneSignature(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	p := push(t, r, o)
+	s := signer(t, 0)
+	if err := s.Sign(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := r.Manifest("me/os", sigTag(p.Digest))
+	r.Forget()
+	if err := s.Sign(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := r.Manifest("me/os", sigTag(p.Digest)); string(after) != string(before) {
+		t.Errorf("signatures changed:\n%s\n%s", before, after)
+	}
+	if n := r.Count("PUT", ""); n != 0 {
+		t.Errorf("%d things were written", n)
+	}
+}
+
+func TestSignKeepsOthers(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	p := push(t, r, o)
+	signers := []*sign.Signer{signer(t, 0), signer(t, 1), signer(t, 2)}
+	for _, s := range signers {
+		if err := s.Sign(t.Context(), p, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(signatures(t, r, p.Digest).Layers); n != len(signers) {
+		t.Errorf("%d signatures, want %d", n, len(signers))
+	}
+	for i, s := range signers {
+		if err := cosignAccepts(t, p, s, o); err != nil {
+			t.Errorf("signer %d: %v", i, err)
+		}
+	}
+}
+
+// TestSignLostToAnother has another signer overwrite the tag just after ours
+// was written.
+func TestSignLostToAnother(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	p := push(t, r, o)
+
+	other := signer(t, 1)
+	if err := other.Sign(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	theirs, mediaType := r.Manifest("me/os", sigTag(p.Digest))
+	overwritten := 0
+	sleep := o.Retry.Sleep
+	o.Retry.Sleep = func(ctx context.Context, d time.Duration) error {
+		if overwritten == 0 {
+			overwritten++
+			r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+		}
+		return sleep(ctx, d)
+	}
+	s := signer(t, 0)
+	if err := s.Sign(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	if overwritten == 0 {
+		t.Fatal("nothing was overwritten")
+	}
+	for i, s := range []*sign.Signer{other, s} {
+		if err := cosignAccepts(t, p, s, o); err != nil {
+			t.Errorf("signer %d: %v", i, err)
+		}
+	}
+
+	// One that is overwritten in every round but the last is done.
+	rounds := 0
+	o.Retry.Sleep = func(context.Context, time.Duration) error {
+		if rounds++; rounds < 5 {
+			r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+		}
+		return nil
+	}
+	if err := signer(t, 2).Sign(t.Context(), p, o); err != nil {
+		t.Errorf("a signature that stands is refused: %v", err)
+	}
+	if rounds != 5 {
+		t.Errorf("%d rounds, want 5", rounds)
+	}
+	r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+
+	// One that is always overwritten is told so.
+	o.Retry.Sleep = func(context.Context, time.Duration) error {
+		r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+		return nil
+	}
+	err := signer(t, 2).Sign(t.Context(), p, o)
+	var e *registry.Error
+	if !errors.As(err, &e) || e.Class != registry.Inconsistent {
+		t.Errorf("%v, want class %s", err, registry.Inconsistent)
+	}
+}
+
+func TestSignConcurrently(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	p := push(t, r, o)
+	// Both have read before either writes, and both have written before either
+	// reads again.
+	var read, wrote sync.WaitGroup
+	read.Add(2)
+	wrote.Add(2)
+	var arrivals atomic.Int32
+	r.OnTag(func(string, string) {
+		if arrivals.Add(1) <= 2 {
+			read.Done()
+		}
+		read.Wait()
+	})
+	signers := []*sign.Signer{signer(t, 0), signer(t, 1)}
+	errs := make(chan error, 2)
+	for _, s := range signers {
+		o := o
+		var once sync.Once
+		o.Retry.Sleep = func(context.Context, time.Duration) error {
+			once.Do(wrote.Done)
+			wrote.Wait()
+			return nil
+		}
+		go func() { errs <- s.Sign(t.Context(), p, o) }()
+	}
+	for range signers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := arrivals.Load(); n < 3 {
+		t.Errorf("%d writes: nobody lost a signature, so nothing was proved", n)
+	}
+	// The second round of the one that lost keeps the other's.
+	for i, s := range signers {
+		if err := cosignAccepts(t, p, s, o); err != nil {
+			t.Errorf("signer %d: %v", i, err)
+		}
+	}
+}
+
+func TestSignNothing(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	push(t, r, o)
+	p := image.Pinned{Repository: r.Host + "/me/os", Digest: digest.FromString("not there")}
+	err := signer(t, 0).Sign(t.Context(), p, o)
+	var e *registry.Error
+	if !errors.As(err, &e) || e.Class != registry.Missing {
+		t.Errorf("%v, want class %s", err, registry.Missing)
+	}
+	if got := r.Tags("me/os"); len(got) != 0 {
+		t.Errorf("tags: %q", got)
+	}
+}
+
+func TestSignSurvivesFaults(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Token})
+	o := options(t, r)
+	p := push(t, r, o)
+	r.Fail(t, testregistry.Fault{Method: "PUT", Path: `/manifests/sha256-`, Status: 503})
+	r.Fail(t, testregistry.Fault{Method: "GET", Path: `/manifests/sha256-`, Cut: testregistry.Closed})
+	r.Fail(t, testregistry.Fault{Method: "PATCH", Path: `/blobs/uploads/`, Cut: testregistry.Reset, Read: 10})
+	s := signer(t, 0)
+	if err := s.Sign(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	if err := cosignAccepts(t, p, s, o); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSignIsNotFooledByCopies finds valid signatures by its own key that are of
+// another image, or of another repository.
+func TestSignIsNotFooledByCopies(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	p := push(t, r, o)
+	s := signer(t, 0)
+	if err := s.Sign(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	copied, mediaType := r.Manifest("me/os", sigTag(p.Digest))
+	for name, target := range map[string]struct {
+		seed       uint64
+		repository string
+	}{"another image": {2, "me/os"}, "another repository": {1, "me/copy"}} {
+		q, err := registry.Push(t.Context(), testregistry.NewImage(t, target.seed, 2, 1_000), r.Host+"/"+target.repository, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.PutManifest(t, target.repository, sigTag(q.Digest), mediaType, copied)
+		if err := s.Sign(t.Context(), q, o); err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := r.Manifest(target.repository, sigTag(q.Digest))
+		var m imgspecv1.Manifest
+		if err := json.Unmarshal(raw, &m); err != nil || len(m.Layers) != 2 {
+			t.Errorf("%s: %d signatures, want its own beside the copied one: %v", name, len(m.Layers), err)
+		}
+		if err := cosignAccepts(t, q, s, o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
