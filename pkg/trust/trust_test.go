@@ -1,0 +1,349 @@
+package trust_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/golden"
+	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
+	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/pkg/sign"
+	"github.com/bootkiln/bootkiln/pkg/trust"
+)
+
+const publicKey = `-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEhyQCx0E9wQWSFI9ULGwy3BuRklnt
+IqozONbbdbqz11hlRJy9c7SG+hdcFl9jE9uE/dwtuwU2MqU9T/cN0YkWww==
+-----END PUBLIC KEY-----
+`
+
+func TestPolicyFiles(t *testing.T) {
+	t.Parallel()
+	key := []byte(publicKey)
+	for name, p := range map[string]trust.Policy{
+		"image":    {Scope: "ghcr.io/me", Keys: [][]byte{key}},
+		"port":     {Scope: "registry.example.org:5000/me/os", Keys: [][]byte{key}},
+		"two-keys": {Scope: "docker.io/me", Keys: [][]byte{key, key}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := p.Write(dir, "/etc"); err != nil {
+				t.Fatal(err)
+			}
+			files, err := p.Files("/etc")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all bytes.Buffer
+			for _, f := range files {
+				content, err := os.ReadFile(filepath.Join(dir, f.Path))
+				if err != nil || !bytes.Equal(content, f.Content) {
+					t.Errorf("%s on disk: %v\n%s", f.Path, err, content)
+				}
+				fmt.Fprintf(&all, "-- %s --\n%s", f.Path, f.Content)
+			}
+			golden.Check(t, filepath.Join("testdata", name+".golden"), all.Bytes())
+		})
+	}
+}
+
+func TestPolicyErrors(t *testing.T) {
+	t.Parallel()
+	key := []byte(publicKey)
+	for name, tt := range map[string]struct {
+		p   trust.Policy
+		etc string
+	}{
+		"no key":        {trust.Policy{Scope: "ghcr.io/me"}, "/etc"},
+		"no scope":      {trust.Policy{Keys: [][]byte{key}}, "/etc"},
+		"tag":           {trust.Policy{Scope: "ghcr.io/me/os:latest", Keys: [][]byte{key}}, "/etc"},
+		"short name":    {trust.Policy{Scope: "me/os", Keys: [][]byte{key}}, "/etc"},
+		"capitals":      {trust.Policy{Scope: "ghcr.io/Me", Keys: [][]byte{key}}, "/etc"},
+		"traversal":     {trust.Policy{Scope: "ghcr.io/../etc", Keys: [][]byte{key}}, "/etc"},
+		"newline":       {trust.Policy{Scope: "ghcr.io/me\n", Keys: [][]byte{key}}, "/etc"},
+		"no PEM":        {trust.Policy{Scope: "ghcr.io/me", Keys: [][]byte{[]byte("x")}}, "/etc"},
+		"relative path": {trust.Policy{Scope: "ghcr.io/me", Keys: [][]byte{key}}, "etc"},
+	} {
+		if files, err := tt.p.Files(tt.etc); err == nil {
+			t.Errorf("%s: no error, %d files", name, len(files))
+		}
+	}
+}
+
+type bed struct {
+	r *testregistry.Registry
+	o registry.Options
+	p image.Pinned
+	s *sign.Signer
+}
+
+// newBed pushes an image and makes a key; nothing is signed yet.
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Basic})
+	conf := filepath.Join(t.TempDir(), "registries.conf")
+	if err := os.WriteFile(conf, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := &bed{r: r, s: signer(t, 0), o: registry.Options{
+		AuthFile:         r.WriteAuth(t, testregistry.User, testregistry.Password),
+		CertDir:          filepath.Join(r.WriteCerts(t), r.Host),
+		RegistriesConf:   conf,
+		BlobInfoCacheDir: t.TempDir(),
+		TempDir:          t.TempDir(),
+		Retry:            registry.Retry{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }},
+	}}
+	var err error
+	if b.p, err = registry.Push(t.Context(), testregistry.NewImage(t, 1, 2, 1_000), r.Host+"/me/os", b.o); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// keys are made once, because a key's password is stretched on purpose.
+var keys = sync.OnceValues(func() ([2]*sign.Signer, error) {
+	var out [2]*sign.Signer
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		return out, err
+	}
+	defer os.RemoveAll(dir)
+	for i := range out {
+		private, _, err := sign.GenerateKeys(dir, strconv.Itoa(i), nil)
+		if err != nil {
+			return out, err
+		}
+		if out[i], err = sign.LoadKey(context.Background(), private, nil); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+})
+
+// signer returns one of two signers with different keys.
+func signer(t *testing.T, i int) *sign.Signer {
+	t.Helper()
+	all, err := keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[i]
+}
+
+func (b *bed) sign(t *testing.T, s *sign.Signer) {
+	t.Helper()
+	if err := s.Sign(t.Context(), b.p, b.o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bed) options(keys ...*sign.Signer) trust.Options {
+	o := trust.Options{Policy: trust.Policy{Scope: b.r.Host + "/me"}, Registry: b.o}
+	for _, s := range keys {
+		o.Policy.Keys = append(o.Policy.Keys, s.PublicKey())
+	}
+	return o
+}
+
+func sigTag(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) + ".sig" }
+
+func wantClass(t *testing.T, err error, class trust.Class) {
+	t.Helper()
+	var e *trust.VerificationError
+	if !errors.As(err, &e) || e.Class != class || e.Hint == "" {
+		t.Errorf("%v, want class %s and a hint", err, class)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	wantClass(t, trust.Verify(t.Context(), b.p, b.options(b.s)), trust.Unsigned)
+	b.sign(t, b.s)
+	for name, keys := range map[string][]*sign.Signer{"its key": {b.s}, "one of two keys": {signer(t, 1), b.s}} {
+		if err := trust.Verify(t.Context(), b.p, b.options(keys...)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wantClass(t, trust.Verify(t.Context(), b.p, b.options(signer(t, 1))), trust.WrongKey)
+
+	for name, scope := range map[string]string{"registry": b.r.Host, "repository": b.r.Host + "/me/os"} {
+		o := b.options(b.s)
+		o.Policy.Scope = scope
+		if err := trust.Verify(t.Context(), b.p, o); err != nil {
+			t.Errorf("scope %s: %v", name, err)
+		}
+	}
+}
+
+func TestVerifyReference(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.sign(t, b.s)
+	if err := registry.Tag(t.Context(), b.p, "latest", b.o); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{b.p.Repository + ":latest", b.p.Repository, b.p.String()} {
+		p, err := trust.VerifyReference(t.Context(), ref, b.options(b.s))
+		if err != nil || p.Digest != b.p.Digest {
+			t.Errorf("%s: %s, %v", ref, p, err)
+		}
+	}
+	p, err := trust.VerifyReference(t.Context(), b.p.Repository+":latest", b.options(signer(t, 1)))
+	wantClass(t, err, trust.WrongKey)
+	if p.Digest != b.p.Digest {
+		t.Errorf("digest %q, want it also for a refused image", p.Digest)
+	}
+}
+
+func TestVerifyUncovered(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.sign(t, b.s)
+	o := b.options(b.s)
+	o.Policy.Scope = b.r.Host + "/somebody-else"
+	wantClass(t, trust.Verify(t.Context(), b.p, o), trust.Uncovered)
+
+	// What rejects everything asks for no signature either.
+	o = trust.Options{Dir: t.TempDir(), Registry: b.o}
+	if err := os.WriteFile(filepath.Join(o.Dir, "policy.json"), []byte(`{"default": [{"type": "reject"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantClass(t, trust.Verify(t.Context(), b.p, o), trust.Uncovered)
+}
+
+func TestVerifyDir(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.sign(t, b.s)
+	dir := t.TempDir()
+	if err := b.options(b.s).Policy.Write(dir, dir); err != nil {
+		t.Fatal(err)
+	}
+	o := trust.Options{Dir: filepath.Join(dir, "containers"), Registry: b.o}
+	if err := trust.Verify(t.Context(), b.p, o); err != nil {
+		t.Error(err)
+	}
+	// Without registries.d, a client does not even look for signatures.
+	if err := os.RemoveAll(filepath.Join(dir, "containers", "registries.d")); err != nil {
+		t.Fatal(err)
+	}
+	wantClass(t, trust.Verify(t.Context(), b.p, o), trust.Unsigned)
+}
+
+// TestVerifyTampered has the registry return other bytes.
+func TestVerifyTampered(t *testing.T) {
+	t.Parallel()
+	t.Run("manifest replaced", func(t *testing.T) {
+		t.Parallel()
+		b := newBed(t)
+		b.sign(t, b.s)
+		raw, mediaType := b.r.Manifest("me/os", b.p.Digest.String())
+		var m imgspecv1.Manifest
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Fatal(err)
+		}
+		m.Layers = m.Layers[:1]
+		changed, _ := json.Marshal(m)
+		b.r.Fail(t, testregistry.Fault{
+			Method: "GET", Path: "/manifests/" + b.p.Digest.String(), Times: -1,
+			Status: 200, Header: map[string][]string{"Content-Type": {mediaType}}, Body: changed,
+		})
+		wantClass(t, trust.Verify(t.Context(), b.p, b.options(b.s)), trust.Tampered)
+	})
+	t.Run("signature of another image", func(t *testing.T) {
+		t.Parallel()
+		b := newBed(t)
+		b.sign(t, b.s)
+		sig, sigType := b.r.Manifest("me/os", sigTag(b.p.Digest))
+		evil, err := registry.Push(t.Context(), testregistry.NewImage(t, 2, 1, 1_000), b.p.Repository, b.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.r.PutManifest(t, "me/os", sigTag(evil.Digest), sigType, sig)
+		wantClass(t, trust.Verify(t.Context(), evil, b.options(b.s)), trust.Tampered)
+	})
+	t.Run("payload changed", func(t *testing.T) {
+		t.Parallel()
+		b := newBed(t)
+		b.sign(t, b.s)
+		raw, _ := b.r.Manifest("me/os", sigTag(b.p.Digest))
+		var m imgspecv1.Manifest
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Fatal(err)
+		}
+		m.Layers[0].Annotations["dev.cosignproject.cosign/signature"] = "MEUCIQ=="
+		changed, _ := json.Marshal(m)
+		b.r.PutManifest(t, "me/os", sigTag(b.p.Digest), imgspecv1.MediaTypeImageManifest, changed)
+		err := trust.Verify(t.Context(), b.p, b.options(b.s))
+		var e *trust.VerificationError
+		if !errors.As(err, &e) {
+			t.Errorf("%v, want a refusal", err)
+		}
+	})
+}
+
+func TestVerifyWrongIdentity(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.sign(t, b.s)
+	// The same image and its signature, copied to another repository.
+	other, err := registry.Push(t.Context(), testregistry.NewImage(t, 1, 2, 1_000), b.r.Host+"/me/copy", b.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.Digest != b.p.Digest {
+		t.Fatalf("digests differ: %s, %s", other, b.p)
+	}
+	raw, mediaType := b.r.Manifest("me/os", sigTag(b.p.Digest))
+	b.r.PutManifest(t, "me/copy", sigTag(b.p.Digest), mediaType, raw)
+	wantClass(t, trust.Verify(t.Context(), other, b.options(b.s)), trust.WrongIdentity)
+}
+
+func TestVerifyRegistryFails(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.sign(t, b.s)
+	missing := b.p
+	missing.Digest = digest.FromString("not there")
+	err := trust.Verify(t.Context(), missing, b.options(b.s))
+	var e *registry.Error
+	if !errors.As(err, &e) || e.Class != registry.Missing {
+		t.Errorf("%v, want class %s", err, registry.Missing)
+	}
+
+	// A server error is no missing signature: it is tried again.
+	b.r.Fail(t, testregistry.Fault{Method: "GET", Path: "/manifests/sha256-", Status: 503, Times: 2})
+	if err := trust.Verify(t.Context(), b.p, b.options(b.s)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestVerifyWorksInTempDir: there, the next run removes what a killed one left.
+func TestVerifyWorksInTempDir(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	left := filepath.Join(b.o.TempDir, "bootkiln-registry-123")
+	if err := os.Mkdir(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wantClass(t, trust.Verify(t.Context(), b.p, b.options(b.s)), trust.Unsigned)
+	if all, err := os.ReadDir(b.o.TempDir); err != nil || len(all) != 0 {
+		t.Errorf("left in the temporary folder: %v, %v", all, err)
+	}
+}
