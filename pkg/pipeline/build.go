@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/containerfile"
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/plan"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// plan turns the recipe into the text that is built, and lays it down in the
+// output folder.
+func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
+	err = r.stage("plan", func(st progress.Stage) error {
+		f, err = Render(ctx, r.in, r.Services, st)
+		if err != nil {
+			return err
+		}
+		r.result.Base = &BaseImage{Image: f.Base.Image, Pinned: f.Base.Pinned}
+		r.result.Containerfile = f.Digest()
+		if r.in.Out == "" {
+			return nil
+		}
+		return writeFile(filepath.Join(r.in.Out, "Containerfile"), f.Text)
+	})
+	return f, err
+}
+
+// Render plans the recipe and renders it: the part of a run that needs no
+// store. ResolveBase is the only service that it uses.
+func Render(ctx context.Context, in Input, s Services, st progress.Stage) (*containerfile.File, error) {
+	p, err := Plan(ctx, in, s, st)
+	if err != nil {
+		return nil, err
+	}
+	return containerfile.Render(p)
+}
+
+// Plan is the first step of [Render].
+func Plan(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.Plan, error) {
+	o := plan.Options{Epoch: in.Epoch, Read: in.Project}
+	if s.ResolveBase != nil {
+		o.ResolveBase = func(ctx context.Context, base recipe.Base) (plan.BaseInfo, error) {
+			return s.ResolveBase(ctx, base, st)
+		}
+	}
+	p, problems, err := plan.New(ctx, in.Recipe, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range problems {
+		if d.Severity != diag.Error {
+			st.Warnf("%s", d)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (r *run) build(ctx context.Context, f *containerfile.File) (img image.Image, err error) {
+	err = r.stage("build", func(st progress.Stage) error {
+		img, err = r.Build(ctx, f, st)
+		if err != nil {
+			return err
+		}
+		r.result.Image = img.Location()
+		return nil
+	})
+	return img, err
+}
+
+// TestError says that an image does not hold what the recipe's "tests" say of
+// it.
+type TestError struct {
+	// List has one problem for each assertion, at its line of the recipe.
+	List diag.List
+}
+
+// Error counts the assertions; where they are is in the list.
+func (e *TestError) Error() string {
+	if len(e.List) == 1 {
+		return "the image fails a test of the recipe: " + e.List[0].Message
+	}
+	return fmt.Sprintf("the image fails %d tests of the recipe", len(e.List))
+}
+
+func testError(list diag.List) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return &TestError{List: list}
+}
+
+// check keeps an image that cannot boot, or is not what the recipe says, from
+// going any further.
+func (r *run) check(ctx context.Context, img image.Image) error {
+	return r.stage("check", func(st progress.Stage) error {
+		report, err := r.Check(ctx, img)
+		if err != nil {
+			return err
+		}
+		r.result.Checks = &CheckCount{Errors: report.Errors, Warnings: report.Warnings}
+		if err := r.keep("check.json", report); err != nil {
+			return err
+		}
+		failed, err := check.Assertions(ctx, img, r.in.Recipe.Tests)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(report.Err(), testError(failed)); err != nil {
+			return err
+		}
+		var text strings.Builder
+		if err := report.WriteText(&text); err != nil {
+			return err
+		}
+		for line := range strings.Lines(text.String()) {
+			st.Infof("%s", strings.TrimSuffix(line, "\n"))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,166 @@
+// Package pipeline is the order of the work: plan, build, check, push, sign,
+// verify, tag. It is the only package that knows every stage, and knows
+// nothing else.
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/containerfile"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/plan"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// Input is what a run is about.
+type Input struct {
+	Recipe *recipe.Recipe
+	// Project is the folder of the recipe; it is only read.
+	Project fs.FS
+	// Out is the folder for results; it exists.
+	Out string
+	// Facts are what is known of the build before it begins; Version, Digest
+	// and Kernel are filled in along the way.
+	Facts Facts
+	// Epoch is SOURCE_DATE_EPOCH; zero where it is not set.
+	Epoch time.Time
+}
+
+// Services are the stages' doers. A stage gets the [progress.Stage] that it
+// reports to; it must not End it.
+type Services struct {
+	// ResolveBase pins the base; nil where the recipe says all that is needed.
+	ResolveBase func(ctx context.Context, base recipe.Base, st progress.Stage) (plan.BaseInfo, error)
+	// Preflight proves that a repository can be written to.
+	Preflight func(ctx context.Context, repository string) error
+	// Build makes the image in the store.
+	Build func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error)
+	// Check runs the rules. The recipe's own assertions come from the recipe.
+	Check func(ctx context.Context, img image.Image) (*check.Report, error)
+	// Push uploads the image by digest; no tag is written.
+	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
+	// Sign attaches a signature to the digest; nil leaves the image unsigned,
+	// and then without a tag.
+	Sign func(ctx context.Context, p image.Pinned) error
+	// Verify accepts the digest the way a client will, through the containers
+	// policy engine.
+	Verify func(ctx context.Context, p image.Pinned) error
+	// Tag points the tag at the digest, and reads it back.
+	Tag func(ctx context.Context, p image.Pinned, tag string) error
+
+	Progress progress.Reporter
+	// Now is the clock that stages are timed with.
+	Now func() time.Time
+}
+
+// Run takes a recipe all the way to signed tags; a target without tags gets
+// "latest". The result is returned, and
+// written to the output folder, whether the run went well or not: it says how
+// far it came. Problems of the recipe are a [*diag.ListError]; an image that
+// must not be published is a [*check.FailedError], a [*TestError], or both.
+func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
+	r := &run{Services: s, in: in, result: newResult(in), untagged: []string{"latest"}}
+	defer func() { err = r.finish(err) }()
+
+	f, err := r.plan(ctx)
+	if err != nil {
+		return r.result, err
+	}
+	if err := r.preflight(ctx); err != nil {
+		return r.result, err
+	}
+	img, err := r.build(ctx, f)
+	if err != nil {
+		return r.result, err
+	}
+	if err := r.check(ctx, img); err != nil {
+		return r.result, err
+	}
+	return r.result, r.publish(ctx, img)
+}
+
+// Build is the first half of [Run]: an image in the store that passed its
+// checks.
+func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
+	r := &run{Services: s, in: in, result: newResult(in)}
+	defer func() { err = r.finish(err) }()
+
+	f, err := r.plan(ctx)
+	if err != nil {
+		return r.result, err
+	}
+	img, err := r.build(ctx, f)
+	if err != nil {
+		return r.result, err
+	}
+	return r.result, r.check(ctx, img)
+}
+
+// Push is the second half of [Run], for an image that exists: it goes by
+// digest to each target of the recipe in [Input], is signed and verified there,
+// and only then gets its tags. A target without tags gets none.
+func Push(ctx context.Context, in Input, img image.Image, s Services) (_ *Result, err error) {
+	r := &run{Services: s, in: in, result: newResult(in)}
+	defer func() { err = r.finish(err) }()
+
+	r.result.Image = img.Location()
+	if err := r.preflight(ctx); err != nil {
+		return r.result, err
+	}
+	if err := r.check(ctx, img); err != nil {
+		return r.result, err
+	}
+	return r.result, r.publish(ctx, img)
+}
+
+type run struct {
+	Services
+	in     Input
+	result *Result
+	// untagged are the tags of a target that names none.
+	untagged []string
+}
+
+func newResult(in Input) *Result {
+	return &Result{
+		Name: in.Recipe.Name.Value, Recipe: in.Recipe.File,
+		Published: []Published{}, Stages: []StageTime{},
+	}
+}
+
+// finish writes the result, also of a run that failed.
+func (r *run) finish(err error) error {
+	if err != nil {
+		r.result.Error = err.Error()
+	}
+	return errors.Join(err, r.keep("result.json", r.result))
+}
+
+// stage runs one stage, timed and shown.
+func (r *run) stage(name string, do func(progress.Stage) error) error {
+	st, start := r.Progress.Stage(name), r.Now()
+	err := do(st)
+	r.result.timed(name, r.Now().Sub(start))
+	st.End(err)
+	return err
+}
+
+// keep writes a report to the output folder, where there is one.
+func (r *run) keep(name string, report any) error {
+	if r.in.Out == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding %q: %w", name, err)
+	}
+	return writeFile(filepath.Join(r.in.Out, name), append(b, '\n'))
+}

@@ -1,0 +1,260 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/containerfile"
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// kiln does every stage in memory, and writes down what it was asked for.
+type kiln struct {
+	calls []string
+	// fail maps a call to the error that it ends with.
+	fail map[string]error
+	img  image.Image
+	// tags is what the registry has.
+	tags map[string]digest.Digest
+}
+
+var errBroken = errors.New("broken")
+
+const pushed = digest.Digest("sha256:fedcba98765432100123456789abcdeffedcba98765432100123456789abcdef")
+
+func (k *kiln) did(call string) error {
+	k.calls = append(k.calls, call)
+	return k.fail[call]
+}
+
+func (k *kiln) services() Services {
+	clock := time.Unix(0, 0)
+	return Services{
+		Preflight: func(_ context.Context, repository string) error { return k.did("preflight " + repository) },
+		Build: func(context.Context, *containerfile.File, progress.Stage) (image.Image, error) {
+			return k.img, k.did("build")
+		},
+		Check: func(context.Context, image.Image) (*check.Report, error) {
+			report := &check.Report{Rules: []check.Outcome{{ID: "kernel"}}}
+			if k.fail["check"] != nil {
+				report.Errors = 1
+				report.Rules[0].Findings = 1
+			}
+			k.calls = append(k.calls, "check")
+			return report, nil
+		},
+		Push: func(_ context.Context, _ image.Image, repository string, _ progress.Stage) (image.Pinned, error) {
+			return image.Pinned{Repository: repository, Digest: pushed}, k.did("push " + repository)
+		},
+		Sign:   func(_ context.Context, p image.Pinned) error { return k.did("sign " + p.Repository) },
+		Verify: func(_ context.Context, p image.Pinned) error { return k.did("verify " + p.Repository) },
+		Tag: func(_ context.Context, p image.Pinned, tag string) error {
+			k.tags[p.Repository+":"+tag] = p.Digest
+			return k.did("tag " + p.Repository + ":" + tag)
+		},
+		Progress: progress.Discard,
+		Now: func() time.Time {
+			clock = clock.Add(time.Second)
+			return clock
+		},
+	}
+}
+
+func newKiln(t *testing.T) *kiln {
+	t.Helper()
+	return &kiln{
+		fail: map[string]error{}, tags: map[string]digest.Digest{},
+		img: fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{
+			"usr/lib/os-release":               fakeimage.Text("VERSION_ID=12\n"),
+			"usr/lib/modules/6.1.0-56/vmlinuz": fakeimage.Text(""),
+		}),
+	}
+}
+
+func load(t *testing.T, text string) Input {
+	t.Helper()
+	project := fstest.MapFS{"recipe.yaml": {Data: []byte(text)}}
+	r, _, problems, err := recipe.Load(project, "recipe.yaml", recipe.Options{})
+	if err != nil || problems.HasErrors() {
+		t.Fatal(err, problems)
+	}
+	return Input{Recipe: r, Project: project, Out: t.TempDir(), Facts: Facts{Time: facts.Time}}
+}
+
+const twoTargets = `
+version: 1
+name: kiln
+base: {image: "containers-storage:localhost/base", distro: debian-12}
+sign: {key: "env://KEY"}
+publish:
+  - {to: registry.lan/a, tags: [latest, "{version}.{date}", "k{kernel}"]}
+  - {to: registry.lan/b}
+`
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	k, in := newKiln(t), load(t, twoTargets)
+	result, err := Run(t.Context(), in, k.services())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What the promises say: checked before it is pushed, signed and verified
+	// before it is tagged, the floating tag last, and read back at the end.
+	want := []string{
+		"preflight registry.lan/a", "preflight registry.lan/b", "build", "check",
+		"push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
+		"tag registry.lan/a:12.20261121", "tag registry.lan/a:k6.1.0-56", "tag registry.lan/a:latest", "verify registry.lan/a",
+		"push registry.lan/b", "sign registry.lan/b", "verify registry.lan/b", "tag registry.lan/b:latest", "verify registry.lan/b",
+	}
+	if diff := cmp.Diff(want, k.calls); diff != "" {
+		t.Error(diff)
+	}
+	var written Result
+	b, err := os.ReadFile(filepath.Join(in.Out, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &written); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(*result, written); diff != "" {
+		t.Errorf("result.json is not the result: %s", diff)
+	}
+	if p := result.Published[0]; !p.Signed || !p.Verified || len(p.Tags) != 3 || p.Digest != pushed {
+		t.Errorf("published %+v", p)
+	}
+	for _, name := range []string{"Containerfile", "check.json"} {
+		if _, err := os.Stat(filepath.Join(in.Out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whatever stage fails, nothing after it happens, and above all no tag is
+// written.
+func TestRunStops(t *testing.T) {
+	t.Parallel()
+	for _, failing := range []string{
+		"preflight registry.lan/a", "build", "check", "push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
+		"tag registry.lan/a:12.20261121",
+	} {
+		t.Run(failing, func(t *testing.T) {
+			t.Parallel()
+			k, in := newKiln(t), load(t, twoTargets)
+			k.fail[failing] = errBroken
+			result, err := Run(t.Context(), in, k.services())
+			if failing == "check" {
+				if failed := (*check.FailedError)(nil); !errors.As(err, &failed) {
+					t.Errorf("want a failed check, got %v", err)
+				}
+			} else if !errors.Is(err, errBroken) {
+				t.Errorf("want %v, got %v", errBroken, err)
+			}
+			// Every target is looked at before the build, whatever the first says.
+			last := k.calls[len(k.calls)-1]
+			if last != failing && !(strings.HasPrefix(failing, "preflight") && last == "preflight registry.lan/b") {
+				t.Errorf("went on after %q to %q", failing, last)
+			}
+			if result.Error == "" {
+				t.Error("the result does not say why it ended")
+			}
+			for _, p := range result.Published {
+				if len(p.Tags) > 0 {
+					t.Errorf("the result says that %v were written", p.Tags)
+				}
+			}
+		})
+	}
+}
+
+func TestRunStopsAtTests(t *testing.T) {
+	t.Parallel()
+	k := newKiln(t)
+	in := load(t, twoTargets+"tests: {files: {present: [/usr/bin/plasmashell]}}\n")
+	_, err := Run(t.Context(), in, k.services())
+	var failed *TestError
+	if !errors.As(err, &failed) || failed.List[0].Line != 9 {
+		t.Errorf("want the test at its line, got %v", err)
+	}
+	if last := k.calls[len(k.calls)-1]; last != "check" {
+		t.Errorf("went on to %q", last)
+	}
+}
+
+// A tag that cannot be named is found before the build, not after it.
+func TestRunNamesTagsFirst(t *testing.T) {
+	t.Parallel()
+	k := newKiln(t)
+	in := load(t, strings.Replace(twoTargets, "latest,", "\"{git}\",", 1))
+	_, err := Run(t.Context(), in, k.services())
+	var problems *diag.ListError
+	if !errors.As(err, &problems) || problems.List[0].Code != "unknown-fact" {
+		t.Errorf("want a problem of the recipe, got %v", err)
+	}
+	if len(k.calls) > 0 {
+		t.Errorf("did %v", k.calls)
+	}
+}
+
+// All targets are named before the first is published, and all that cannot be
+// written to are told at once.
+func TestRunKnowsAllTargetsFirst(t *testing.T) {
+	t.Parallel()
+	k, in := newKiln(t), load(t, strings.Replace(twoTargets, "lan/b}", "lan/b, tags: [\"{minor}\"]}", 1))
+	_, err := Run(t.Context(), in, k.services())
+	if problems := (*diag.ListError)(nil); !errors.As(err, &problems) || problems.List[0].Code != "unknown-fact" {
+		t.Errorf("want a problem of the recipe, got %v", err)
+	}
+	if last := k.calls[len(k.calls)-1]; last != "check" {
+		t.Errorf("went on to %q", last)
+	}
+
+	k, in = newKiln(t), load(t, twoTargets)
+	k.fail["preflight registry.lan/a"], k.fail["preflight registry.lan/b"] = errBroken, errors.New("closed")
+	if _, err := Run(t.Context(), in, k.services()); err == nil || err.Error() != "broken\nclosed" {
+		t.Errorf("want both targets to be told, got %v", err)
+	}
+}
+
+// A push names no tag that was not asked for.
+func TestPushWithoutTag(t *testing.T) {
+	t.Parallel()
+	k, in := newKiln(t), load(t, twoTargets)
+	in.Recipe.Publish = in.Recipe.Publish[1:]
+	result, err := Push(t.Context(), in, k.img, k.services())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(k.tags) > 0 || !result.Published[0].Verified {
+		t.Errorf("tags %v, published %+v", k.tags, result.Published)
+	}
+}
+
+func TestPushWithoutKey(t *testing.T) {
+	t.Parallel()
+	k, in := newKiln(t), load(t, twoTargets)
+	s := k.services()
+	s.Sign, s.Verify = nil, nil
+	if _, err := Push(t.Context(), in, k.img, s); err != nil {
+		t.Fatal(err)
+	}
+	if len(k.tags) > 0 {
+		t.Errorf("an unsigned image got the tags %v", k.tags)
+	}
+}

@@ -1,0 +1,101 @@
+package pipeline
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
+)
+
+// Result is what a run did; it is written as result.json to the output folder
+// and printed by `publish --format json`. Its fields are stable.
+type Result struct {
+	Name string `json:"name"`
+	// Recipe is the recipe file as it was named on the command line, "" where
+	// an existing image was pushed.
+	Recipe string `json:"recipe,omitempty"`
+	// Base is the base image that the recipe names, nil where an existing image
+	// was pushed.
+	Base *BaseImage `json:"base,omitempty"`
+	// Containerfile is the digest of the rendered text.
+	Containerfile string `json:"containerfile,omitempty"`
+	// Image is the built image, as a containers-transports(5) reference.
+	Image string `json:"image"`
+	// Checks counts the findings of the image's checks, by severity.
+	Checks *CheckCount `json:"checks,omitempty"`
+	// Published has one entry for each target that was reached, in order.
+	Published []Published `json:"published"`
+	Stages    []StageTime `json:"stages"`
+	// Error is why the run ended early, "" for one that went well.
+	Error string `json:"error,omitempty"`
+}
+
+// BaseImage says what an image was built on.
+type BaseImage struct {
+	// Image is the reference as the recipe has it, and Pinned what it was for
+	// this build: by digest, or by ID for an image of the local store.
+	Image  string `json:"image"`
+	Pinned string `json:"pinned"`
+}
+
+// CheckCount counts findings.
+type CheckCount struct {
+	Errors   int `json:"errors"`
+	Warnings int `json:"warnings"`
+}
+
+// Published says how far one target got.
+type Published struct {
+	image.Pinned
+	// Signed and Verified say that the digest carries a signature, and that the
+	// containers policy engine accepted it.
+	Signed   bool `json:"signed"`
+	Verified bool `json:"verified"`
+	// Tags are those that were written, in that order.
+	Tags []string `json:"tags"`
+}
+
+// StageTime is how long a stage took.
+type StageTime struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Seconds returns how long the run took, stage by stage added up.
+func (r *Result) Seconds() float64 {
+	sum := 0.0
+	for _, s := range r.Stages {
+		sum += s.Seconds
+	}
+	return sum
+}
+
+func (r *Result) timed(name string, d time.Duration) {
+	r.Stages = append(r.Stages, StageTime{name, float64(d.Milliseconds()) / 1000})
+}
+
+// writeFile replaces the file in one step, so that a reader never sees half of
+// it.
+func writeFile(path string, content []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(content)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	return nil
+}
