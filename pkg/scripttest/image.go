@@ -1,0 +1,114 @@
+package scripttest
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	fake "github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
+)
+
+const (
+	kver     = "6.12.0-55.el10.x86_64"
+	modules  = "usr/lib/modules/" + kver
+	amd64ELF = 62
+)
+
+// goodRootfs is an image that every rule passes.
+func goodRootfs() fake.Files {
+	initramfs := fake.Files{
+		"init":                               fake.Link("usr/lib/systemd/systemd"),
+		"usr/lib/systemd/systemd":            fake.Program(fake.ELF(amd64ELF)),
+		modules + "/erofs.ko":                fake.Text("module"),
+		"usr/lib/ostree/ostree-prepare-root": fake.Program(fake.ELF(amd64ELF)),
+		"usr/lib/systemd/system/ostree-prepare-root.service":                             fake.Text("[Unit]\n"),
+		"usr/lib/systemd/system/initrd-root-fs.target.wants/ostree-prepare-root.service": fake.Link("../ostree-prepare-root.service"),
+		"lib": fake.Link("usr/lib"),
+	}
+	return fake.Files{
+		"boot": fake.Dir(), "dev": fake.Dir(), "proc": fake.Dir(), "run": fake.Dir(), "sys": fake.Dir(),
+		"sysroot": fake.Dir(), "tmp": fake.Dir(), "var": fake.Dir(),
+		"ostree":                   fake.Link("sysroot/ostree"),
+		"sbin":                     fake.Link("usr/sbin"),
+		"etc/hostname":             fake.Text("kiln\n"),
+		"usr/lib/os-release":       fake.Text("ID=kiln\nVERSION_ID=1.2\nPRETTY_NAME=\"Kiln 1.2\"\n"),
+		"usr/lib/systemd/systemd":  fake.Program(fake.ELF(amd64ELF)),
+		"usr/sbin/init":            fake.Link("../lib/systemd/systemd"),
+		modules + "/erofs.ko":      fake.Text("module"),
+		modules + "/modules.dep":   fake.Text("erofs.ko:\n"),
+		modules + "/vmlinuz":       fake.Text(fake.Kernel(kver, "amd64")),
+		modules + "/initramfs.img": fake.Text(fake.Zstd(fake.Initramfs(initramfs))),
+	}
+}
+
+// changed is the good image with the changes that a script asks for.
+func changed(ts *testscript.TestScript, changes []string) fake.Files {
+	files := goodRootfs()
+	for _, change := range changes {
+		name, text, replaced := strings.Cut(change, "=")
+		if replaced {
+			files[name] = fake.Text(text)
+			continue
+		}
+		if _, ok := files[name]; !ok {
+			ts.Fatalf("the image has no %q to remove", name)
+		}
+		delete(files, name)
+	}
+	return files
+}
+
+func rootfs(ts *testscript.TestScript, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: rootfs DIR [NAME=TEXT | NAME]…")
+	}
+	dir := ts.MkAbs(args[0])
+	files := changed(ts, args[1:])
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path, f := filepath.Join(dir, name), files[name]
+		ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+		switch f.Mode.Type() {
+		case fs.ModeDir:
+			ts.Check(os.MkdirAll(path, 0o755))
+		case fs.ModeSymlink:
+			ts.Check(os.Symlink(f.Content, path))
+		default:
+			ts.Check(os.WriteFile(path, []byte(f.Content), f.Mode.Perm()))
+		}
+	}
+}
+
+func layout(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: layout DIR NAME [NAME=TEXT | NAME]…")
+	}
+	dir := ts.MkAbs(args[0])
+	blobs := fake.Blobs{}
+	desc := blobs.Manifest(imgspecv1.Image{
+		Platform: imgspecv1.Platform{OS: "linux", Architecture: "amd64"},
+		Config:   imgspecv1.ImageConfig{Labels: map[string]string{"containers.bootc": "1"}},
+	}, changed(ts, args[2:]))
+	desc.Annotations = map[string]string{imgspecv1.AnnotationRefName: args[1]}
+	ts.Check(os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755))
+	for d, content := range blobs {
+		ts.Check(os.WriteFile(filepath.Join(dir, "blobs", "sha256", d.Encoded()), content, 0o644))
+	}
+	write := func(name string, v any) {
+		b, err := json.Marshal(v)
+		ts.Check(err)
+		ts.Check(os.WriteFile(filepath.Join(dir, name), b, 0o644))
+	}
+	write("oci-layout", imgspecv1.ImageLayout{Version: imgspecv1.ImageLayoutVersion})
+	write("index.json", imgspecv1.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: imgspecv1.MediaTypeImageIndex,
+		Manifests: []imgspecv1.Descriptor{desc},
+	})
+}
