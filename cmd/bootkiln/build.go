@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/build"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+)
+
+// baking is what build and publish have in common: an image made from a recipe.
+type baking struct {
+	env       *env
+	globals   *globals
+	recipe    string
+	tag       string
+	out       string
+	isolation string
+	noCache   bool
+	registry  registryFlags
+	store     storeFlags
+	format    formatFlag
+}
+
+func (o *baking) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVarP(&o.tag, "tag", "t", "", "name of the image in the store (default: localhost/NAME:latest)")
+	fl.StringVar(&o.out, "out", "", "folder for the Containerfile, log, report and result (default: out/NAME)")
+	fl.StringVar(&o.isolation, "isolation", string(build.IsolationAuto), "how steps run: oci, chroot, or auto, which is oci where a runtime works")
+	fl.BoolVar(&o.noCache, "no-cache", false, "run every step again")
+	o.store.register(cmd)
+	o.format.register(cmd, formatText, formatJSON)
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("isolation",
+		cobra.FixedCompletions([]string{"auto", "oci", "chroot"}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// oven is all that a run of the pipeline needs, opened.
+type oven struct {
+	input    pipeline.Input
+	services pipeline.Services
+	closers  []func() error
+}
+
+func (v *oven) Close() error {
+	var err error
+	for i := len(v.closers) - 1; i >= 0; i-- {
+		if cerr := v.closers[i](); err == nil {
+			err = cerr
+		}
+	}
+	return err
+}
+
+// open gets ready to build the project.
+func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
+	e := o.env
+	v := &oven{}
+	defer func() {
+		if err != nil {
+			v.Close()
+		}
+	}()
+	isolation, err := build.ParseIsolation(o.isolation)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	secrets, err := p.secrets(e)
+	if err != nil {
+		return nil, err
+	}
+	baseKey, err := p.baseKey()
+	if err != nil {
+		return nil, err
+	}
+	if o.out == "" {
+		o.out = filepath.Join("out", p.recipe.Name.Value)
+	}
+	if o.tag == "" {
+		o.tag = "localhost/" + p.recipe.Name.Value + ":latest"
+	}
+	b, err := openStore(ctx, o.store.options(e, o.registry.access(e)))
+	if err != nil {
+		return nil, err
+	}
+	v.closers = append(v.closers, b.Close)
+	claim, err := openOut(o.out)
+	if err != nil {
+		return nil, err
+	}
+	v.closers = append(v.closers, claim.Close)
+	log, err := os.Create(filepath.Join(o.out, outLog))
+	if err != nil {
+		return nil, fmt.Errorf("writing the build log: %w", err)
+	}
+	v.closers = append(v.closers, log.Close)
+
+	if v.input, err = p.input(ctx, e, o.out); err != nil {
+		return nil, err
+	}
+	v.services = pipeline.Services{
+		Progress: progress.Redact(e.progress(o.globals), secretTexts(secrets)),
+		Now:      e.now,
+		Check:    checkService(p.rules),
+	}
+	buildServices(&v.services, p, b, build.Options{
+		Tag: o.tag, Isolation: isolation, NoCache: o.noCache, Secrets: secrets, Epoch: v.input.Epoch, Log: log,
+	}, baseKey)
+	return v, nil
+}
+
+func secretTexts(values map[string][]byte) []string {
+	var texts []string
+	for _, v := range values {
+		texts = append(texts, string(v))
+	}
+	return texts
+}
+
+func newBuildCmd(e *env, g *globals) *cobra.Command {
+	o := &baking{env: e, globals: g}
+	cmd := &cobra.Command{
+		Use:   "build RECIPE",
+		Short: "Build the image into the local store, and check it",
+		Long: `Builds the image into the store that podman and bootc use too, and checks that
+it can be deployed and boot. Needs root. Prints the image's name.`,
+		Example: `  bootkiln build recipe.yaml
+  bootkiln build --no-cache --isolation chroot recipe.yaml`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRecipe,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.recipe = args[0]
+			return o.run(cmd.Context())
+		},
+	}
+	o.register(cmd)
+	o.registry.registerAccess(cmd)
+	return cmd
+}
+
+func (o *baking) run(ctx context.Context) (err error) {
+	p, err := o.env.loadProject(o.recipe, building)
+	if err != nil {
+		return err
+	}
+	v, err := o.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer closing(v, &err)
+	result, err := pipeline.Build(ctx, v.input, v.services)
+	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {
+		return err
+	}
+	return o.env.printf("%s\n", o.tag)
+}
+
+// conclude reports a run, also one that failed, and returns how it ended.
+func (o *baking) conclude(p *project, result *pipeline.Result, err error) error {
+	o.env.appendSummary(summary(result, err))
+	if o.format.value == formatJSON {
+		err = errors.Join(err, o.env.writeJSON(result))
+	}
+	return p.problem(err)
+}

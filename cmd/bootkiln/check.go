@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/image"
+)
+
+type checkOptions struct {
+	env     *env
+	globals *globals
+	image   string
+	rootfs  string
+	rules   check.Options
+	list    bool
+	store   storeFlags
+	format  formatFlag
+}
+
+func newCheckCmd(e *env, g *globals) *cobra.Command {
+	o := &checkOptions{env: e, globals: g}
+	cmd := &cobra.Command{
+		Use:   "check IMAGE | --rootfs DIR | --list",
+		Short: "Say from the image alone whether it will deploy and boot",
+		Long: `Applies every rule to an image of the local store (needs root), to an OCI
+layout (oci:DIR), or to a folder that holds a root file system. No rule hides
+another. An image that fails is exit status 4.`,
+		Example: `  bootkiln check localhost/centos-kde
+  bootkiln check --format json oci:out/layout
+  bootkiln check --rootfs /mnt/image --skip label-bootc
+  bootkiln check --list`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: noCompletion,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.list && (len(args) > 0 || o.rootfs != ""), o.rootfs != "" && len(args) > 0:
+				return &usageError{errors.New("give an image, or --rootfs, or --list, and one of them only")}
+			case !o.list && o.rootfs == "" && len(args) == 0:
+				return &usageError{errors.New("nothing to check: give an image, or --rootfs DIR")}
+			case o.list:
+				return o.writeRules()
+			case len(args) > 0:
+				o.image = args[0]
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&o.rootfs, "rootfs", "", "folder that holds a root file system")
+	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "rule not to apply")
+	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "rule whose findings are warnings")
+	cmd.Flags().BoolVar(&o.list, "list", false, "print the rules")
+	o.store.register(cmd)
+	o.format.register(cmd, formatText, formatJSON)
+	for _, name := range []string{"skip", "warn"} {
+		cobra.CheckErr(cmd.RegisterFlagCompletionFunc(name, completeRule))
+	}
+	return cmd
+}
+
+func completeRule(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var ids []string
+	for _, r := range check.Rules() {
+		ids = append(ids, r.ID+"\t"+r.Summary)
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (o *checkOptions) run(ctx context.Context) (err error) {
+	if err := usableRules(o.rules); err != nil {
+		return err
+	}
+	var img image.Image
+	var closer io.Closer = io.NopCloser(nil)
+	if o.rootfs != "" {
+		img, err = image.OpenDir(o.rootfs)
+	} else {
+		img, closer, err = openImage(ctx, o.image, o.store.options(o.env, nil))
+	}
+	if err != nil {
+		return err
+	}
+	defer closing(closer, &err)
+	report, err := check.Run(ctx, img, o.rules)
+	if err != nil {
+		return err
+	}
+	if o.format.value == formatJSON {
+		err = o.env.writeJSON(report)
+	} else {
+		err = report.WriteText(o.env.stdout)
+	}
+	return errors.Join(err, silenced(report.Err()))
+}
+
+func (o *checkOptions) writeRules() error {
+	rows := check.Rules()
+	if o.format.value == formatJSON {
+		return o.env.writeJSON(rows)
+	}
+	for _, r := range rows {
+		if err := o.env.printf("%-24s %-8s %s\n", r.ID, r.Severity, r.Summary); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+// Command bootkiln turns a YAML recipe into a signed, published bootc OS image.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/bootkiln/bootkiln/pkg/build"
+)
+
+func main() {
+	// The builder starts itself again for steps that need namespaces of their
+	// own; those children must not get any further than this.
+	if build.InitReexec() {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once, as if there were no handler.
+	context.AfterFunc(ctx, stop)
+	status := run(ctx, newEnv(ctx), os.Args[1:])
+	stop()
+	os.Exit(status)
+}

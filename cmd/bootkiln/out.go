@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The files of the output folder.
+const (
+	outContainerfile = "Containerfile"
+	outLog           = "build.log"
+	outCheck         = "check.json"
+	outResult        = "result.json"
+)
+
+// openOut makes the output folder and claims it, so that two runs of one recipe
+// do not write over each other, and removes what an earlier run left there. A
+// folder that holds anything else is refused: it is somebody's. The returned
+// file is closed at the end.
+func openOut(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the output folder: %w", err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the output folder: %w", err)
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		d.Close()
+		return nil, hinted(fmt.Errorf("claiming the output folder %q: another run is using it", dir),
+			"wait for it, or give this run a folder of its own with --out")
+	}
+	if err := clearOut(dir, d); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func clearOut(dir string, d *os.File) error {
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("reading the output folder: %w", err)
+	}
+	ours := []string{outContainerfile, outLog, outCheck, outResult}
+	for _, name := range names {
+		// A killed run leaves a file under the name that it has while it is written.
+		begun, hidden := strings.CutPrefix(name, ".")
+		begun, _, _ = strings.Cut(begun, "-")
+		if !slices.Contains(ours, name) && !(hidden && slices.Contains(ours, begun)) {
+			return hinted(fmt.Errorf("claiming the output folder %q: it holds %q, which is not bootkiln's", dir, name),
+				"name a folder of its own with --out")
+		}
+	}
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("clearing the output folder: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/build"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/plan"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// drawing is what plan and render have in common: the plan of a recipe, drawn
+// up without building anything.
+type drawing struct {
+	env      *env
+	globals  *globals
+	recipe   string
+	offline  bool
+	registry registryFlags
+	store    storeFlags
+}
+
+func (o *drawing) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.offline, "offline", false, "do not look the base up: it is not pinned, and base.distro must say what it is")
+	o.registry.registerAccess(cmd)
+	o.store.register(cmd)
+}
+
+// draw loads and plans the recipe.
+func (o *drawing) draw(ctx context.Context) (_ *project, _ *plan.Plan, err error) {
+	p, err := o.env.loadProject(o.recipe, building)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := p.input(ctx, o.env, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	var s pipeline.Services
+	if !o.offline {
+		s.ResolveBase = o.resolveBase
+	}
+	st := o.env.progress(o.globals).Stage("plan")
+	drawn, err := pipeline.Plan(ctx, in, s, st)
+	st.End(err)
+	return p, drawn, p.problem(err)
+}
+
+// resolveBase looks the base up where that costs nothing: by its manifest in a
+// registry, and in the store for the one who may open it.
+func (o *drawing) resolveBase(ctx context.Context, base recipe.Base, st progress.Stage) (_ plan.BaseInfo, err error) {
+	info, err := build.ResolveRemote(ctx, base, o.registry.access(o.env))
+	if err != nil || info.Digest != "" {
+		return info, err
+	}
+	if os.Geteuid() != 0 {
+		if !base.Distro.IsSet() {
+			return info, hinted(fmt.Errorf("looking into the base image %q: the image store is root's", base.Image.Value),
+				"run it as root, or say base.distro in the recipe")
+		}
+		return info, nil
+	}
+	b, err := openStore(ctx, o.store.options(o.env, o.registry.access(o.env)))
+	if err != nil {
+		return plan.BaseInfo{}, err
+	}
+	defer closing(b, &err)
+	return b.ResolveBase(ctx, base, nil, st)
+}
+
+func newPlanCmd(e *env, g *globals) *cobra.Command {
+	o := &drawing{env: e, globals: g}
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "plan RECIPE",
+		Short: "Show what would be done, and which line of the recipe says so",
+		Example: `  bootkiln plan recipe.yaml
+  bootkiln plan --json recipe.yaml | jq '.steps[].title'`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRecipe,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.recipe = args[0]
+			_, p, err := o.draw(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return e.writeJSON(p)
+			}
+			return e.writePlan(p)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole plan as JSON")
+	o.register(cmd)
+	return cmd
+}
+
+func (e *env) writePlan(p *plan.Plan) error {
+	if err := e.printf("%s on %s, with %s\n", p.Name, p.Base.Pinned, p.Base.PackageManager); err != nil {
+		return err
+	}
+	for i, s := range p.Steps {
+		if err := e.printf("%3d  %-12s %s  (%s)\n", i+1, s.Kind, s.Title, s.Origin[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

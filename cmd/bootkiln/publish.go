@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+)
+
+func newPublishCmd(e *env, g *globals) *cobra.Command {
+	o := &baking{env: e, globals: g}
+	cmd := &cobra.Command{
+		Use:   "publish RECIPE",
+		Short: "Build, check, push, sign, verify and tag: the whole way",
+		Long: `Takes a recipe all the way: it is built and checked, pushed by digest, signed,
+accepted by the containers policy engine, and only then tagged, the floating tag
+last. Whatever fails on the way, no tag names an unsigned image. Needs root.`,
+		Example: `  bootkiln publish recipe.yaml
+  COSIGN_PASSWORD=… bootkiln publish --format json recipe.yaml | jq -r '.published[].digest'`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRecipe,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.recipe = args[0]
+			return o.publish(cmd.Context())
+		},
+	}
+	o.register(cmd)
+	o.registry.register(cmd)
+	return cmd
+}
+
+func (o *baking) publish(ctx context.Context) (err error) {
+	e := o.env
+	p, err := e.loadProject(o.recipe, publishing)
+	if err != nil {
+		return err
+	}
+	if err := p.publishable(); err != nil {
+		return err
+	}
+	options, err := o.registry.options(e)
+	if err != nil {
+		return err
+	}
+	signer, err := p.loadKey(ctx, e)
+	if err != nil {
+		return err
+	}
+	v, err := o.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer closing(v, &err)
+	publishServices(&v.services, options, signer)
+	result, err := pipeline.Run(ctx, v.input, v.services)
+	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {
+		return err
+	}
+	return e.writeResult(result)
+}
+
+// publishable reports what publish needs of a recipe and build does not.
+func (p *project) publishable() error {
+	var problems diag.List
+	at := diag.Pos{File: p.recipe.Name.Pos.File}
+	if len(p.recipe.Publish) == 0 {
+		problems.Add(diag.Diagnostic{
+			Pos: at, Path: "publish", Code: "missing-key", Message: `the recipe does not say where the image goes: "publish" is missing`,
+			Hint: "add it, as in\npublish:\n  - {to: ghcr.io/me/" + p.recipe.Name.Value + ", tags: [latest]}",
+		})
+	}
+	if !p.recipe.Sign.Key.IsSet() {
+		problems.Add(diag.Diagnostic{
+			Pos: at, Path: "sign.key", Code: "missing-key", Message: `the recipe does not say what to sign with: "sign.key" is missing`,
+			Hint: "make a key with 'bootkiln keygen' and add\nsign: {key: cosign.key}",
+		})
+	}
+	return p.problem(problems.Err())
+}
+
+// writeResult prints what stands where now.
+func (e *env) writeResult(r *pipeline.Result) error {
+	for _, p := range r.Published {
+		for _, tag := range p.Tags {
+			if err := e.printf("%s:%s\n", p.Repository, tag); err != nil {
+				return err
+			}
+		}
+		if len(p.Tags) == 0 {
+			if err := e.printf("%s\n", p.Repository); err != nil {
+				return err
+			}
+		}
+		if err := e.printf("  digest    %s\n  size      %s\n", p.Digest, sizeOf(p)); err != nil {
+			return err
+		}
+	}
+	var stages []string
+	for _, s := range r.Stages {
+		stages = append(stages, fmt.Sprintf("%s %.1f s", s.Name, s.Seconds))
+	}
+	return e.printf("  time      %s (%.1f s)\n", strings.Join(stages, ", "), r.Seconds())
+}
+
+func sizeOf(p pipeline.Published) string {
+	word := "layers"
+	if p.Layers == 1 {
+		word = "layer"
+	}
+	return fmt.Sprintf("%s in %d %s", humanize.Bytes(uint64(p.Size)), p.Layers, word)
+}
+
+// summary is the result as Markdown.
+func summary(r *pipeline.Result, failure error) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s\n\n", r.Name)
+	if failure != nil {
+		b.WriteString("It failed:\n\n")
+		for line := range strings.SplitSeq(failure.Error(), "\n") {
+			// Indented, because no line can end such a block as it could a fence.
+			b.WriteString("    " + diag.Printable(line) + "\n")
+		}
+	}
+	for _, p := range r.Published {
+		// The blank line ends the list of the target before.
+		fmt.Fprintf(&b, "\n`%s@%s`, %s\n\n", p.Repository, p.Digest, sizeOf(p))
+		for _, tag := range p.Tags {
+			fmt.Fprintf(&b, "* `%s:%s`\n", p.Repository, tag)
+		}
+	}
+	b.WriteString("\n| stage | seconds |\n|---|---:|\n")
+	for _, s := range r.Stages {
+		fmt.Fprintf(&b, "| %s | %.1f |\n", s.Name, s.Seconds)
+	}
+	return b.String()
+}

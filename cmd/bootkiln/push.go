@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+	"github.com/bootkiln/bootkiln/pkg/sign"
+)
+
+type pushOptions struct {
+	env       *env
+	globals   *globals
+	image     string
+	reference string
+	tags      []string
+	key       string
+	skip      []string
+	registry  registryFlags
+	store     storeFlags
+	format    formatFlag
+}
+
+func newPushCmd(e *env, g *globals) *cobra.Command {
+	o := &pushOptions{env: e, globals: g}
+	cmd := &cobra.Command{
+		Use:   "push IMAGE REF",
+		Short: "Publish an image that exists: check, push, sign, verify, tag",
+		Long: `Brings an image of the local store, or of an OCI layout (oci:DIR), to a
+registry: it is checked, pushed by digest, signed, accepted by the containers
+policy engine, and only then tagged, with the tag of REF and each --tag. Without
+--sign-by it gets no tag, because no tag ever names an unsigned image. Prints
+REPOSITORY@DIGEST.`,
+		Example: `  bootkiln push --sign-by cosign.key localhost/centos-kde ghcr.io/me/centos-kde:latest
+  bootkiln push oci:out/layout ghcr.io/me/centos-kde`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: noCompletion,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.image, o.reference = args[0], args[1]
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringArrayVarP(&o.tags, "tag", "t", nil, "a further tag; {date}, {git}, {version} and others as in a recipe")
+	cmd.Flags().StringVar(&o.key, "sign-by", "", "private key: a file, env://NAME, or the URI of a key service")
+	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
+	o.registry.register(cmd)
+	o.store.register(cmd)
+	o.format.register(cmd, formatText, formatJSON)
+	return cmd
+}
+
+func (o *pushOptions) run(ctx context.Context) (err error) {
+	e := o.env
+	repository, digest, err := splitReference(o.reference)
+	if err != nil {
+		return err
+	}
+	if digest != "" {
+		return &usageError{errors.New("the digest of an image follows from the image: give a repository, or REPOSITORY:TAG")}
+	}
+	tags := o.tags
+	if tag := tagOf(o.reference); tag != "" {
+		tags = append(tags, tag)
+	}
+	if len(tags) > 0 && o.key == "" {
+		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned image", tags[0])},
+			"give --sign-by KEY, or push without a tag")
+	}
+	rules := check.Options{Skip: o.skip}
+	if err := usableRules(rules); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(o.skip, required); i >= 0 {
+		return hinted(&usageError{fmt.Errorf("the rule %q holds for every image that is published", o.skip[i])},
+			"mend the image instead: without this it does not start")
+	}
+	options, err := o.registry.options(e)
+	if err != nil {
+		return err
+	}
+	var signer *sign.Signer
+	if o.key != "" {
+		if signer, err = sign.LoadKey(ctx, o.key, e.keyPassword); err != nil {
+			return err
+		}
+	}
+	epoch, err := e.epoch()
+	if err != nil {
+		return err
+	}
+	img, closer, err := openImage(ctx, o.image, o.store.options(e, o.registry.access(e)))
+	if err != nil {
+		return err
+	}
+	defer closing(closer, &err)
+
+	target := recipe.Target{To: recipe.String{Value: repository, Pos: argument}}
+	for _, t := range tags {
+		target.Tags = append(target.Tags, recipe.String{Value: t, Pos: argument})
+	}
+	in := pipeline.Input{
+		Recipe: &recipe.Recipe{
+			Name:    recipe.String{Value: path.Base(repository), Pos: argument},
+			Publish: []recipe.Target{target},
+		},
+		Facts: e.facts(ctx, ".", epoch),
+	}
+	s := pipeline.Services{
+		Progress: e.progress(o.globals), Now: e.now,
+		Check: checkService(rules),
+	}
+	publishServices(&s, options, signer)
+	result, err := pipeline.Push(ctx, in, img, s)
+	if err != nil {
+		return usageOfTags(err)
+	}
+	if o.format.value == formatJSON {
+		return e.writeJSON(result)
+	}
+	return e.printf("%s\n", result.Published[0].Pinned)
+}
+
+// usageOfTags makes tags that cannot be a usage error: here they come from the
+// command line.
+func usageOfTags(err error) error {
+	problems, ok := asError[*diag.ListError](err)
+	if !ok {
+		return err
+	}
+	var messages, hints []string
+	for _, d := range problems.List {
+		messages = append(messages, d.Message)
+		if d.Hint != "" && !slices.Contains(hints, d.Hint) {
+			hints = append(hints, d.Hint)
+		}
+	}
+	return hinted(&usageError{errors.New(strings.Join(messages, "; "))}, strings.Join(hints, "\n"))
+}
+
+// argument is the place of what the command line says.
+var argument = diag.Pos{File: "the command line"}

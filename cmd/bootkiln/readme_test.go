@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+
+// blocks returns the fenced blocks of a Markdown file that are in a language.
+func blocks(t *testing.T, file, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range fence.FindAllStringSubmatch(string(text), -1) {
+		if m[1] == language {
+			out = append(out, m[2])
+		}
+	}
+	return out
+}
+
+// Each command that the documents tell a user to type exists, with its flags
+// and the right number of arguments.
+func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../examples/*/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, file := range append(files, "../../README.md") {
+		for _, block := range append(blocks(t, file, "sh"), blocks(t, file, "yaml")...) {
+			for line := range strings.Lines(block) {
+				line, _, _ = strings.Cut(line, " #")
+				words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "sudo "))
+				if len(words) == 0 || words[0] != "bootkiln" {
+					continue
+				}
+				seen++
+				cmd, args, err := newRootCmd(&env{}).Find(words[1:])
+				if err == nil {
+					err = cmd.ParseFlags(args)
+				}
+				if err == nil {
+					err = cmd.ValidateRequiredFlags()
+				}
+				if err == nil {
+					err = cmd.ValidateFlagGroups()
+				}
+				if err == nil {
+					err = cmd.ValidateArgs(cmd.Flags().Args())
+				}
+				if err != nil {
+					t.Errorf("%s: %q: %v", file, strings.TrimSpace(line), err)
+				}
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("found %d commands only; are they no longer in blocks of the language sh?", seen)
+	}
+}
+
+// No number is left to be filled in.
+func TestDocumentIsWhole(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := regexp.MustCompile(`@[A-Z]+@`).FindAllString(string(text), -1); len(left) > 0 {
+		t.Errorf("still to be filled in: %v", left)
+	}
+}
+
+// The recipe of the tour is one, and the mistake in it looks as it is shown.
+func TestDocumentedRecipe(t *testing.T) {
+	t.Parallel()
+	tour := blocks(t, "../../README.md", "yaml")[0]
+	if _, problems := recipe.Parse("recipe.yaml", []byte(tour), recipe.Options{}); len(problems) > 0 {
+		t.Error(problems)
+	}
+	for _, block := range blocks(t, "../../README.md", "console") {
+		shown, ok := strings.CutPrefix(block, "$ bootkiln validate recipe.yaml\n")
+		if !ok {
+			continue
+		}
+		broken := []byte(strings.Replace(tour, "packages:", "pakages:", 1))
+		_, problems := recipe.Parse("recipe.yaml", broken, recipe.Options{})
+		var got bytes.Buffer
+		diag.Print(&got, problems, diag.Sources{"recipe.yaml": broken}, false)
+		if diff := cmp.Diff(shown, got.String()); diff != "" {
+			t.Error(diff)
+		}
+		return
+	}
+	t.Error("the README does not show a mistake")
+}
+
+// The table of dependencies has a row for each direct one, and no other.
+func TestDocumentedDependencies(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "### Dependencies")
+	table, _, _ = strings.Cut(table, "###")
+	documented := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z.]+/[^`]+)`").FindAllStringSubmatch(table, -1) {
+		documented[m[1]] = true
+	}
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, _, _ := strings.Cut(string(mod), "\n)")
+	for line := range strings.Lines(direct) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 || !strings.Contains(fields[0], ".") {
+			continue
+		}
+		if !documented[fields[0]] {
+			t.Errorf("no row says what %s is for", fields[0])
+		}
+		delete(documented, fields[0])
+	}
+	delete(documented, "pkg/kernel/cpio.go")
+	for name := range documented {
+		t.Errorf("the row for %s is about no direct dependency", name)
+	}
+}

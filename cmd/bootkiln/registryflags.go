@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/build"
+	"github.com/bootkiln/bootkiln/pkg/registry"
+)
+
+// registryFlags are those of every command that talks to a registry.
+type registryFlags struct {
+	authFile, certDir string
+	creds             string
+	credsStdin        bool
+	tlsVerify         bool
+	tmpDir            string
+}
+
+func (f *registryFlags) register(cmd *cobra.Command) {
+	f.registerAccess(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.creds, "creds", "", "USER:PASSWORD for the registry; better --creds-stdin, which no list of processes shows")
+	fl.BoolVar(&f.credsStdin, "creds-stdin", false, "read USER:PASSWORD from standard input")
+	fl.StringVar(&f.tmpDir, "tmpdir", "", "folder for layers that wait for their upload (default: /var/tmp)")
+	cmd.MarkFlagsMutuallyExclusive("creds", "creds-stdin")
+}
+
+// registerAccess registers those of commands that get their credentials in
+// another way.
+func (f *registryFlags) registerAccess(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.authFile, "authfile", "", "file with the registries' passwords (default: as containers-auth.json(5) says)")
+	fl.StringVar(&f.certDir, "cert-dir", "", "folder with the certificates of registries (default: as containers-certs.d(5) says)")
+	fl.BoolVar(&f.tlsVerify, "tls-verify", true, "refuse registries without TLS, or with an unknown certificate")
+}
+
+// options turns the flags into what package registry takes. It reads standard
+// input where that was asked for, so it is called once.
+func (f *registryFlags) options(e *env) (registry.Options, error) {
+	o := registry.Options{
+		AuthFile: f.authFile, CertDir: f.certDir, Insecure: !f.tlsVerify,
+		TempDir: f.tmpDir, Lookup: e.lookup, Logger: e.log,
+	}
+	creds := f.creds
+	if f.credsStdin {
+		line, err := bufio.NewReader(e.stdin).ReadString('\n')
+		if err != nil && line == "" {
+			return o, fmt.Errorf("reading USER:PASSWORD from standard input: %w", err)
+		}
+		creds = strings.TrimRight(line, "\r\n")
+	}
+	if creds == "" {
+		return o, nil
+	}
+	user, password, ok := strings.Cut(creds, ":")
+	if !ok || user == "" {
+		return o, &usageError{errors.New("credentials have the form USER:PASSWORD")}
+	}
+	o.Credentials = &registry.Credentials{Username: user, Password: password}
+	return o, nil
+}
+
+// access is how the builder reaches the registries of base images. The
+// credentials on the command line are for the registry that is pushed to.
+func (f *registryFlags) access(e *env) build.RegistryAccess {
+	o := registry.Options{
+		AuthFile: f.authFile, CertDir: f.certDir, Insecure: !f.tlsVerify, Lookup: e.lookup, Logger: e.log,
+	}
+	return o.SystemContext
+}
+
+// storeFlags say which image store is used.
+type storeFlags struct {
+	root, runRoot, driver string
+}
+
+func (f *storeFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.root, "root", "", "folder of the image store (default: as storage.conf says)")
+	fl.StringVar(&f.runRoot, "runroot", "", "folder for the store's state")
+	fl.StringVar(&f.driver, "storage-driver", "", "overlay or vfs (default: as storage.conf says)")
+	cmd.MarkFlagsRequiredTogether("root", "runroot")
+}
+
+func (f *storeFlags) options(e *env, access build.RegistryAccess) build.StoreOptions {
+	return build.StoreOptions{
+		GraphRoot: f.root, RunRoot: f.runRoot, Driver: f.driver, Access: access, Logger: e.log,
+	}
+}

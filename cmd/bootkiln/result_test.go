@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+)
+
+var published = &pipeline.Result{
+	Name: "kiln", Recipe: "recipe.yaml", Image: "containers-storage:localhost/kiln:latest",
+	Published: []pipeline.Published{
+		{
+			Pinned: image.Pinned{Repository: "ghcr.io/me/kiln", Digest: "sha256:12ab", Size: 1_234_567_890, Layers: 12},
+			Signed: true, Verified: true, Tags: []string{"1.0.20231114", "latest"},
+		},
+		{Pinned: image.Pinned{Repository: "quay.io/me/kiln", Digest: "sha256:34cd", Size: 999, Layers: 1}, Tags: []string{}},
+	},
+	Stages: []pipeline.StageTime{{Name: "plan", Seconds: 0.04}, {Name: "build", Seconds: 62.5}},
+}
+
+func TestWriteResult(t *testing.T) {
+	t.Parallel()
+	e, stdout, stderr := testEnv(nil)
+	if err := e.writeResult(published); err != nil {
+		t.Fatal(err)
+	}
+	const want = `ghcr.io/me/kiln:1.0.20231114
+ghcr.io/me/kiln:latest
+  digest    sha256:12ab
+  size      1.2 GB in 12 layers
+quay.io/me/kiln
+  digest    sha256:34cd
+  size      999 B in 1 layer
+  time      plan 0.0 s, build 62.5 s (62.5 s)
+`
+	if diff := cmp.Diff(want, stdout.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("on stderr: %s", stderr)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	const want = "### kiln\n\nIt failed:\n\n    the image fails\n    ```\n" + `
+` + "`ghcr.io/me/kiln@sha256:12ab`" + `, 1.2 GB in 12 layers
+
+* ` + "`ghcr.io/me/kiln:1.0.20231114`" + `
+* ` + "`ghcr.io/me/kiln:latest`" + `
+
+` + "`quay.io/me/kiln@sha256:34cd`" + `, 999 B in 1 layer
+
+
+| stage | seconds |
+|---|---:|
+| plan | 0.0 |
+| build | 62.5 |
+`
+	// What an error quotes cannot end the block that it is shown in.
+	got := summary(published, errors.New("the image fails\n```"))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/build"
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/containerfile"
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/plan"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/pkg/sign"
+	"github.com/bootkiln/bootkiln/pkg/trust"
+)
+
+// buildServices fill in what builds an image in the store.
+func buildServices(s *pipeline.Services, p *project, b *build.Builder, o build.Options, baseKey []byte) {
+	s.ResolveBase = func(ctx context.Context, base recipe.Base, st progress.Stage) (plan.BaseInfo, error) {
+		info, err := b.ResolveBase(ctx, base, baseKey, st)
+		return info, p.problem(err)
+	}
+	s.Build = func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error) {
+		o := o
+		o.Stage, o.Project, o.BaseKey = st, p.fsys, baseKey
+		return b.Build(ctx, f, o)
+	}
+}
+
+// publishServices fill in what brings an image to a registry. signer may be
+// nil.
+func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Signer) {
+	s.Preflight = func(ctx context.Context, repository string) error {
+		return registry.Preflight(ctx, repository, o)
+	}
+	s.Push = func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error) {
+		o := o
+		o.Progress = st
+		return registry.Push(ctx, img, repository, o)
+	}
+	s.Tag = func(ctx context.Context, p image.Pinned, tag string) error {
+		return registry.Tag(ctx, p, tag, o)
+	}
+	if signer == nil {
+		return
+	}
+	s.Sign = func(ctx context.Context, p image.Pinned) error { return signer.Sign(ctx, p, o) }
+	s.Verify = func(ctx context.Context, p image.Pinned) error {
+		return trust.Verify(ctx, p, trust.Options{
+			Policy:   trust.Policy{Scope: p.Repository, Keys: [][]byte{signer.PublicKey()}},
+			Registry: o,
+		})
+	}
+}
+
+// checkService runs the rules.
+func checkService(o check.Options) func(context.Context, image.Image) (*check.Report, error) {
+	return func(ctx context.Context, img image.Image) (*check.Report, error) {
+		return check.Run(ctx, img, o)
+	}
+}
+
+// loadKey loads the recipe's signing key; one that cannot be used for a reason
+// that the recipe can mend is a problem of the recipe.
+func (p *project) loadKey(ctx context.Context, e *env) (*sign.Signer, error) {
+	key := p.recipe.Sign.Key
+	ref := key.Value
+	if !strings.Contains(ref, "://") && !filepath.IsAbs(ref) {
+		ref = filepath.Join(p.dir, filepath.FromSlash(key.Name()))
+	}
+	signer, err := sign.LoadKey(ctx, ref, e.keyPassword)
+	if ke, ok := asError[*sign.KeyError](err); ok && ke.Reason != sign.KeyPassword && !strings.HasPrefix(ref, "env://") {
+		return nil, p.problem((diag.List{{
+			Pos: key.Pos, Path: "sign.key", Code: "unusable-key", Message: ke.Error(), Hint: ke.Hint,
+		}}).Err())
+	}
+	return signer, err
+}
+
+// secrets reads the values of the secrets that some step takes, all missing
+// ones being reported at once.
+func (p *project) secrets(e *env) (map[string][]byte, error) {
+	values := map[string][]byte{}
+	var problems diag.List
+	used := map[string]bool{}
+	for _, run := range p.recipe.Run {
+		for _, id := range run.Secrets {
+			used[id.Value] = true
+		}
+	}
+	for _, s := range p.recipe.Secrets {
+		if !used[s.ID.Value] {
+			continue
+		}
+		if s.Env.IsSet() {
+			v, ok := e.lookup(s.Env.Value)
+			if !ok {
+				problems.Add(diag.Diagnostic{
+					Pos: s.Env.Pos, Code: "unset-variable",
+					Message: fmt.Sprintf("secret %q: the environment variable %s is not set", s.ID.Value, s.Env.Value),
+					Hint:    "set it for this command; under sudo, with sudo --preserve-env=" + s.Env.Value,
+				})
+				continue
+			}
+			values[s.ID.Value] = []byte(v)
+			continue
+		}
+		file := s.File.Value
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(p.dir, filepath.FromSlash(s.File.Name()))
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			problems.Add(diag.Diagnostic{
+				Pos: s.File.Pos, Code: "missing-file",
+				Message: fmt.Sprintf("secret %q: reading %q: %v", s.ID.Value, file, errors.Unwrap(err)),
+			})
+			continue
+		}
+		values[s.ID.Value] = b
+	}
+	return values, p.problem(problems.Err())
+}
+
+// baseKey reads base.verify's key, nil where the recipe has none.
+func (p *project) baseKey() ([]byte, error) {
+	key := p.recipe.Base.VerifyKey
+	if !key.IsSet() {
+		return nil, nil
+	}
+	b, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(key.Name())))
+	if err != nil {
+		return nil, fmt.Errorf("reading the base's key: %w", err)
+	}
+	if err := trust.CheckKey(b); err != nil {
+		return nil, p.problem(diag.List{{
+			Pos: key.Pos, Path: "base.verify.key", Code: "unusable-key",
+			Message: fmt.Sprintf("reading the base's key %q: %v", key.Value, err),
+			Hint:    "name the file with the public key (PEM) that the base's publisher gives out",
+		}}.Err())
+	}
+	return b, nil
+}
+
+// closing closes c at the end of a function, and makes a failure its error.
+func closing(c io.Closer, err *error) { *err = errors.Join(*err, c.Close()) }

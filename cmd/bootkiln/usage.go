@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// helpWidth is how many columns the help takes.
+const helpWidth = 100
+
+// wrapUsage has the descriptions of flags broken at helpWidth.
+func wrapUsage(root *cobra.Command) {
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages |", fmt.Sprintf(".FlagUsagesWrapped %d |", helpWidth)))
+}
+
+// flagError makes a wrong flag a usage error, with the flag that was likely
+// meant.
+func flagError(cmd *cobra.Command, err error) error {
+	usage := &usageError{err}
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usage
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near := diag.Nearest(unknown.GetSpecifiedName(), known); near != "" {
+		return hinted(usage, fmt.Sprintf("did you mean --%s?", near))
+	}
+	return usage
+}
+
+// unknownCommand is the check of the root's arguments: what is no command's name
+// ends up there.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	usage := &usageError{fmt.Errorf("unknown command %q", args[0])}
+	var known []string
+	for _, c := range root.Commands() {
+		known = append(known, c.Name())
+	}
+	if near := diag.Nearest(args[0], known); near != "" {
+		return hinted(usage, fmt.Sprintf("did you mean %q?", near))
+	}
+	return usage
+}
+
+// usageArgs makes a wrong number of arguments a usage error, which shows what
+// the command takes.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) == nil {
+			return nil
+		}
+		err := fmt.Errorf("wrong number of arguments for %q: %d", cmd.CommandPath(), len(args))
+		return hinted(&usageError{err},
+			"it is used as: "+cmd.UseLine())
+	}
+}

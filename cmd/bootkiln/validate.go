@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+type validateOptions struct {
+	env    *env
+	recipe string
+	format formatFlag
+}
+
+func newValidateCmd(e *env) *cobra.Command {
+	o := &validateOptions{env: e}
+	cmd := &cobra.Command{
+		Use:   "validate RECIPE",
+		Short: "Look for problems in a recipe; needs no root and no network",
+		Long: `Reads the recipe and all that it includes, and prints every problem with its
+line, its column and how to mend it.`,
+		Example: `  bootkiln validate recipe.yaml
+  bootkiln validate --format json recipe.yaml | jq '.[].message'`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRecipe,
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.recipe = args[0]
+			return o.run()
+		},
+	}
+	o.format.register(cmd, formatText, formatJSON)
+	return cmd
+}
+
+func (o *validateOptions) run() error {
+	p, err := o.env.loadProject(o.recipe, validating)
+	if o.format.value != formatJSON {
+		if err != nil {
+			return err
+		}
+		o.env.showProblems(p.warnings, p.sources)
+		return o.env.printf("%s: %s is fine\n", o.recipe, p.recipe.Name.Value)
+	}
+	list := diag.List{}
+	switch problems, ok := asError[*diag.ListError](err); {
+	case ok:
+		list = problems.List
+	case err != nil:
+		return err
+	default:
+		list = append(list, p.warnings...)
+	}
+	if werr := o.env.writeJSON(list); werr != nil {
+		return werr
+	}
+	return silenced(err)
+}
