@@ -1,0 +1,220 @@
+//go:build e2e
+
+package test
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// dnfBase is made by 'make base': Debian's own dnf, and an empty rpm database.
+const dnfBase = "localhost/bootkiln/debian-bootc-dnf:bookworm"
+
+// rpmPackage is a package to be made. It holds the file /usr/share/e2e/NAME,
+// with its version.
+type rpmPackage struct {
+	name     string
+	version  string // "1.0" where nothing is said
+	requires []string
+	// recommends are weak dependencies.
+	recommends []string
+	// unit is a unit of the system's, "" for none.
+	unit string
+}
+
+func (p rpmPackage) spec() string {
+	var b strings.Builder
+	version := p.version
+	if version == "" {
+		version = "1.0"
+	}
+	fmt.Fprintf(&b, "Name: %s\nVersion: %s\nRelease: 1\nSummary: Of a test\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n", p.name, version)
+	for _, r := range p.requires {
+		fmt.Fprintf(&b, "Requires: %s\n", r)
+	}
+	for _, r := range p.recommends {
+		fmt.Fprintf(&b, "Recommends: %s\n", r)
+	}
+	files := "/usr/share/e2e/" + p.name + "\n"
+	install := "mkdir -p %{buildroot}/usr/share/e2e\necho " + version + " >%{buildroot}/usr/share/e2e/" + p.name + "\n"
+	if p.unit != "" {
+		file := "/usr/lib/systemd/system/" + p.unit
+		files += file + "\n"
+		install += "mkdir -p %{buildroot}/usr/lib/systemd/system\n" +
+			"printf '[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n' >%{buildroot}" + file + "\n"
+	}
+	return b.String() + "%description\nOf a test.\n%install\n" + install + "%files\n" + files
+}
+
+// rpmPackages are those of the repository.
+var rpmPackages = []rpmPackage{
+	{name: "plain"},
+	{name: "plain-too"},
+	{name: "glob-one"},
+	{name: "glob-two"},
+	{name: "chain-a", requires: []string{"chain-b"}},
+	{name: "chain-b", requires: []string{"chain-c"}},
+	{name: "chain-c"},
+	{name: "weak", recommends: []string{"weak-extra"}},
+	{name: "weak-extra"},
+	{name: "two", version: "1.0"},
+	{name: "two", version: "2.0"},
+	{name: "wants-two", requires: []string{"two"}},
+	{name: "broken", requires: []string{"nowhere-to-be-found"}},
+	{name: "daemon", unit: "e2e-daemon.service"},
+	{name: "unwanted"},
+	{name: "needs-unwanted", requires: []string{"unwanted"}},
+	{name: "keeps", recommends: []string{"unwanted"}},
+	{name: "group-mandatory"},
+	{name: "group-default"},
+	{name: "group-optional"},
+	{name: "desktop-shell"},
+}
+
+// comps has a group and an environment group that holds another one.
+const comps = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
+<comps>
+  <group>
+    <id>e2e-tools</id><name>E2E Tools</name><description>Of a test</description>
+    <default>false</default><uservisible>true</uservisible>
+    <packagelist>
+      <packagereq type="mandatory">group-mandatory</packagereq>
+      <packagereq type="default">group-default</packagereq>
+      <packagereq type="optional">group-optional</packagereq>
+    </packagelist>
+  </group>
+  <group>
+    <id>e2e-shell</id><name>E2E Shell</name><description>Of a test</description>
+    <default>false</default><uservisible>false</uservisible>
+    <packagelist><packagereq type="mandatory">desktop-shell</packagereq></packagelist>
+  </group>
+  <environment>
+    <id>e2e-desktop-environment</id><name>E2E Desktop</name><description>Of a test</description>
+    <display_order>1</display_order>
+    <grouplist><groupid>e2e-shell</groupid></grouplist>
+    <optionlist><groupid>e2e-tools</groupid></optionlist>
+  </environment>
+</comps>
+`
+
+// rpmRepository is a repository that real tools made, served on loopback.
+type rpmRepository struct {
+	// url is that of the repository, and key that of the key that its packages
+	// are signed with, but for the package "forged".
+	url, key string
+	// local is a file with the package "site", which is unsigned and in no
+	// repository; remote and remoteSum are the address and the SHA-256 of a
+	// file with the package "download", likewise.
+	local             string
+	remote, remoteSum string
+}
+
+// newRPMRepository makes the repository in a new folder, with a new key.
+func newRPMRepository(t testing.TB) *rpmRepository {
+	t.Helper()
+	dir := t.TempDir()
+	packages := filepath.Join(dir, "served", "repository")
+	buildRPMs(t, packages, append(rpmPackages, rpmPackage{name: "forged"})...)
+	forged, err := filepath.Glob(filepath.Join(packages, "forged-*.rpm"))
+	if err != nil || len(forged) != 1 {
+		t.Fatalf("%q, %v", forged, err)
+	}
+	signRPMs(t, filepath.Join(dir, "served", "RPM-GPG-KEY-e2e"), except(t, filepath.Join(packages, "*.rpm"), forged[0])...)
+	signRPMs(t, filepath.Join(dir, "RPM-GPG-KEY-other"), forged[0])
+	write(t, filepath.Join(dir, "comps.xml"), []byte(comps))
+	tool(t, nil, "createrepo_c", "--quiet", "--groupfile", filepath.Join(dir, "comps.xml"), packages)
+
+	buildRPMs(t, dir, rpmPackage{name: "site", requires: []string{"plain-too"}})
+	buildRPMs(t, filepath.Join(dir, "served"), rpmPackage{name: "download"})
+	download := filepath.Join(dir, "served", "download-1.0-1.noarch.rpm")
+	content, err := os.ReadFile(download)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(content)
+
+	// dnf keeps what it read of an address, and ports are used again.
+	mark := "/" + strings.ToLower(rand.Text()) + "/"
+	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(filepath.Join(dir, "served")))))
+	t.Cleanup(server.Close)
+	return &rpmRepository{
+		url: server.URL + mark + "repository", key: server.URL + mark + "RPM-GPG-KEY-e2e",
+		local:  filepath.Join(dir, "site-1.0-1.noarch.rpm"),
+		remote: server.URL + mark + filepath.Base(download), remoteSum: hex.EncodeToString(sum[:]),
+	}
+}
+
+// file is the text of a repository file of dnf.
+func (r *rpmRepository) file() string {
+	return "[e2e]\nname=Of a test\nbaseurl=" + r.url + "\ngpgkey=" + r.key + "\ngpgcheck=1\nenabled=1\n"
+}
+
+// buildRPMs makes packages, and puts them into dir.
+func buildRPMs(t testing.TB, dir string, packages ...rpmPackage) {
+	t.Helper()
+	work := t.TempDir()
+	args := []string{"-bb", "--quiet", "--define", "_topdir " + work, "--define", "_rpmdir " + dir, "--define", "_build_name_fmt %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm"}
+	for i, p := range packages {
+		spec := filepath.Join(work, fmt.Sprintf("%d.spec", i))
+		write(t, spec, []byte(p.spec()))
+		args = append(args, spec)
+	}
+	tool(t, nil, "rpmbuild", args...)
+}
+
+// signRPMs signs packages with a new key, and writes the public one to a file.
+func signRPMs(t testing.TB, public string, packages ...string) {
+	t.Helper()
+	// The path of the agent's socket must be short.
+	home, err := os.MkdirTemp("", "gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"GNUPGHOME=" + home}
+	defer func() {
+		tool(t, env, "gpgconf", "--kill", "all")
+		if err := os.RemoveAll(home); err != nil {
+			t.Error(err)
+		}
+	}()
+	name := filepath.Base(public)
+	tool(t, env, "gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name+" <"+name+"@example.com>", "rsa2048", "sign", "never")
+	tool(t, env, "gpg", "--batch", "--armor", "--output", public, "--export")
+	tool(t, env, "rpmsign", append([]string{"--define", "__gpg /usr/bin/gpg", "--define", "_gpg_path " + home, "--define", "_gpg_name " + name, "--addsign"}, packages...)...)
+}
+
+// tool runs a program of the test bed, with env added to the environment.
+func tool(t testing.TB, env []string, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// except lists the files that match, without one.
+func except(t testing.TB, pattern, without string) []string {
+	t.Helper()
+	all, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, name := range all {
+		if name != without {
+			list = append(list, name)
+		}
+	}
+	return list
+}
