@@ -179,7 +179,7 @@ func enabledUnits(root image.Root) (map[string]bool, error) {
 
 func (a *assertions) files() error {
 	for _, want := range a.tests.FilesPresent {
-		name := rootName(want.Value)
+		name := rootName(want.Path.Value)
 		_, err := a.root.Stat(name)
 		if err == nil {
 			continue
@@ -189,10 +189,10 @@ func (a *assertions) files() error {
 		}
 		hint := "install the package that has it, or add it to files"
 		if target, err := a.root.ReadLink(name); err == nil {
-			a.fail(want.Pos, "tests.files.present", "file-absent", hint, "%q is a link to %q, which is not in the image", want.Value, target)
+			a.fail(want.Path.Pos, "tests.files.present", "file-absent", hint, "%q is a link to %q, which is not in the image", want.Path.Value, target)
 			continue
 		}
-		a.fail(want.Pos, "tests.files.present", "file-absent", hint, "%q is not in the image", want.Value)
+		a.fail(want.Path.Pos, "tests.files.present", "file-absent", hint, "%q is not in the image", want.Path.Value)
 	}
 	for _, not := range a.tests.FilesAbsent {
 		_, err := a.root.Lstat(rootName(not.Value))

@@ -61,7 +61,7 @@ func TestAssertions(t *testing.T) {
 		"all hold": {tests: recipe.Tests{
 			PackagesPresent: words(1, "wine"), PackagesAbsent: words(2, "PackageKit"),
 			UnitsEnabled: words(3, "a", "a.service", "b.timer", "gdm.service", "getty@tty1.service"),
-			FilesPresent: words(10, "/usr/bin/bash", "/bin/sh", "/bin", "/"),
+			FilesPresent: fileTests(10, "/usr/bin/bash", "/bin/sh", "/bin", "/"),
 			FilesAbsent:  words(20, "/root/.ssh", "/usr/bin/bash/x"),
 			Size:         9000,
 		}},
@@ -84,7 +84,7 @@ func TestAssertions(t *testing.T) {
 			},
 		},
 		"files": {
-			tests: recipe.Tests{FilesPresent: words(1, "/usr/bin/zsh", "/etc/resolv.conf"), FilesAbsent: words(3, "/bin/sh", "/etc/resolv.conf")},
+			tests: recipe.Tests{FilesPresent: fileTests(1, "/usr/bin/zsh", "/etc/resolv.conf"), FilesAbsent: words(3, "/bin/sh", "/etc/resolv.conf")},
 			want: []string{
 				`recipe.yaml:1:5: "/usr/bin/zsh" is not in the image (file-absent) install the package that has it, or add it to files`,
 				`recipe.yaml:2:5: "/etc/resolv.conf" is a link to "../run/resolv.conf", which is not in the image (file-absent) install the package that has it, or add it to files`,
@@ -130,4 +130,13 @@ func TestBytesText(t *testing.T) {
 			t.Errorf("bytesText(%d) = %q, want %q", n, got, want)
 		}
 	}
+}
+
+// fileTests returns tests for files to be there, on consecutive lines.
+func fileTests(line int, paths ...string) []recipe.FileTest {
+	var tests []recipe.FileTest
+	for _, p := range words(line, paths...) {
+		tests = append(tests, recipe.FileTest{Path: p})
+	}
+	return tests
 }

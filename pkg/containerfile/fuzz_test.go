@@ -34,7 +34,7 @@ func everyWord() *recipe.Recipe {
 		File: "recipe.yaml", Name: s("name"), Description: s("description"),
 		Base: recipe.Base{Image: s("quay.io/a/b:1"), Distro: s("centos-10")},
 		Packages: recipe.Packages{
-			Install:  []recipe.Package{{String: s("a")}, {String: s("b*")}},
+			Install:  []recipe.Package{{Name: recipe.Path{String: s("a")}}, {Name: recipe.Path{String: s("b*")}}},
 			Optional: list("c", "d"),
 			Remove:   list("e", "f"),
 		},

@@ -20,8 +20,12 @@ import (
 // output folder.
 func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 	err = r.stage("plan", func(st progress.Stage) error {
-		f, err = Render(ctx, r.in, r.Services, st)
+		p, err := Plan(ctx, r.in, r.Services, st)
 		if err != nil {
+			return err
+		}
+		r.in.Recipe = p.Recipe // as it is on this distribution
+		if f, err = containerfile.Render(p); err != nil {
 			return err
 		}
 		r.result.Base = &BaseImage{Image: f.Base.Image, Pinned: f.Base.Pinned}
@@ -34,17 +38,8 @@ func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 	return f, err
 }
 
-// Render plans the recipe and renders it: the part of a run that needs no
-// store. ResolveBase is the only service that it uses.
-func Render(ctx context.Context, in Input, s Services, st progress.Stage) (*containerfile.File, error) {
-	p, err := Plan(ctx, in, s, st)
-	if err != nil {
-		return nil, err
-	}
-	return containerfile.Render(p)
-}
-
-// Plan is the first step of [Render].
+// Plan plans the recipe: the part of a run that needs no store. ResolveBase is
+// the only service that it uses.
 func Plan(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.Plan, error) {
 	o := plan.Options{Epoch: in.Epoch, Read: in.Project}
 	if s.ResolveBase != nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,32 @@ func (d Distro) Major() int {
 		return 0
 	}
 	return n
+}
+
+// Names are what the word "when" of a recipe may call the distribution: its ID
+// with and without its major version, and those of the family that it says to
+// be like. "el" is the family of Enterprise Linux, whose members count their
+// majors alike.
+func (d Distro) Names() []string {
+	names := []string{d.ID}
+	add := func(family string) {
+		if family != d.ID {
+			names = append(names, family)
+		}
+		if major := d.Major(); major > 0 {
+			names = append(names, fmt.Sprintf("%s-%d", family, major))
+		}
+	}
+	add(d.ID)
+	switch {
+	case d.Is(enterprise...):
+		add("el")
+	case d.ID != "fedora" && d.Is("fedora"):
+		add("fedora")
+	case d.ID != "debian" && d.Is("debian"):
+		names = append(names, "debian") // which counts otherwise
+	}
+	return names
 }
 
 // parseDistro reads the word base.distro, "<id>-<version>" or "<id>".

@@ -136,7 +136,13 @@ func (p *planner) base(ctx context.Context) error {
 	}
 	if p.manager != nil {
 		p.plan.Base.PackageManager = p.manager.Name()
+		on, problems := p.r.On(distro.Names(), distro.String())
+		p.diags = append(p.diags, problems...)
+		if on != nil {
+			p.r = on
+		}
 	}
+	p.plan.Recipe = p.r
 	// The second stage is the image. The first one is the base as it was, for
 	// steps that ask what the build has changed.
 	p.step(KindBase, fmt.Sprintf("Base: %s (%s, %s)", b.Image.Value, distro, p.plan.Base.PackageManager), []diag.Pos{b.Image.Pos},

@@ -12,7 +12,7 @@ func (p *planner) packages() {
 	in := p.r.Packages
 	var install []Word
 	for _, pkg := range in.Install {
-		install = append(install, Word{Value: pkg.Value, Origin: pkg.Pos})
+		install = append(install, Word{Value: pkg.Name.Value, Origin: pkg.Name.Pos})
 	}
 	optional, remove := words(in.Optional), words(in.Remove)
 	if p.manager == nil {

@@ -21,6 +21,7 @@ import (
 	"io/fs"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
 // OptionalReport is the file in the image that lists, one a line and in the
@@ -46,6 +47,9 @@ type Plan struct {
 	// path in it. Paths contain a digest of the content, so that a builder
 	// that caches by path never takes old content for new.
 	Context map[string]Source `json:"context,omitempty"`
+	// Recipe is the recipe as it is on the base's distribution: what it says
+	// under "when" is resolved.
+	Recipe *recipe.Recipe `json:"-"`
 	// Secrets are those that some step mounts, in the recipe's order.
 	Secrets []Secret `json:"secrets,omitempty"`
 }

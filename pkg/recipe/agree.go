@@ -48,7 +48,9 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 			c.conflict(s.Pos, fmt.Sprintf("checks.skip[%d]", i), fmt.Sprintf("%q is under checks.warn too, in %s", s.Value, lineOf(at, s.Pos)), "keep one of them")
 		}
 	}
+	r.content(c)
 	r.keysInImage(c)
+	r.notYet(&problems)
 	if complete && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
 			Pos: r.Publish[0].Pos, Path: "publish", Severity: diag.Warning, Code: "unsigned",

@@ -33,6 +33,35 @@ func (l *loader) lookAtFiles(r *Recipe) error {
 			return err
 		}
 	}
+	for i, repo := range r.Repos {
+		key := repo.GPGKey
+		if key.isRemote() {
+			key = Path{}
+		}
+		if err := errors.Join(l.look(key, fmt.Sprintf("repos[%d].gpgkey", i), "key", false),
+			l.look(repo.File, fmt.Sprintf("repos[%d].file", i), "repository file", false)); err != nil {
+			return err
+		}
+	}
+	for i, pkg := range r.Packages.Install {
+		if pkg.IsFile() {
+			if err := l.look(pkg.Name, fmt.Sprintf("packages.install[%d]", i), "package file", false); err != nil {
+				return err
+			}
+		}
+	}
+	for i, user := range r.Users {
+		for j, key := range user.SSHKeys {
+			if err := l.look(key, fmt.Sprintf("users[%d].ssh-keys[%d]", i, j), "public key", false); err != nil {
+				return err
+			}
+		}
+	}
+	for i, key := range r.Trust.Keys {
+		if err := l.look(key, fmt.Sprintf("trust.keys[%d]", i), "public key", false); err != nil {
+			return err
+		}
+	}
 	for i, run := range r.Run {
 		if err := l.lookAtScript(run.Script, fmt.Sprintf("run[%d].script", i)); err != nil {
 			return err

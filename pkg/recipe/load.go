@@ -32,14 +32,18 @@ func Load(fsys fs.FS, name string, o Options) (*Recipe, diag.Sources, diag.List,
 		return nil, l.sources, nil, fmt.Errorf("reading recipe %q: %w", path.Join(o.Display, name), reason(err))
 	}
 	main := &source{name: path.Join(o.Display, name), dir: path.Dir(name), text: text}
-	v, err := l.source(main, name, nil)
-	if err != nil {
+	if err := l.source(main, name, nil); err != nil {
 		return nil, l.sources, nil, err
 	}
-	r := bind(main.name, v)
-	r.Dir = main.dir
+	r := l.layers.bind(main.name)
+	r.Dir, r.isFile = main.dir, l.isFile
 	if err := l.lookAtFiles(r); err != nil {
 		return nil, l.sources, nil, err
+	}
+	for _, v := range l.layers.variants() {
+		if err := l.lookAtFiles(bind(main.name, v)); err != nil {
+			return nil, l.sources, nil, err
+		}
 	}
 	l.problems = append(l.problems, r.disagreements(l.isFile, !l.problems.HasErrors())...)
 	l.problems = append(l.problems, leaks(l.variables, r.Secrets)...)
@@ -58,12 +62,13 @@ type loader struct {
 	// includes are being followed, outermost first.
 	done   []string
 	active []string
+	layers layers
 }
 
-// source returns what a file and all that it includes say together. key tells
+// source adds the layers of all that a file includes, and its own. key tells
 // the file from all others. at is where it is included, nil for the recipe
 // itself.
-func (l *loader) source(s *source, key string, at *value) (*value, error) {
+func (l *loader) source(s *source, key string, at *value) error {
 	l.done, l.active = append(l.done, key), append(l.active, key)
 	defer func() { l.active = l.active[:len(l.active)-1] }()
 
@@ -71,25 +76,23 @@ func (l *loader) source(s *source, key string, at *value) (*value, error) {
 	v, uses := s.parse(l.options, at != nil, &l.problems)
 	l.variables = append(l.variables, uses...)
 	if v == nil {
-		return nil, nil
+		return nil
 	}
-	var merged *value
 	if include := v.member("include"); include != nil {
 		for _, item := range include.items {
-			below, err := l.include(s, item)
-			if err != nil {
-				return nil, err
+			if err := l.include(s, item); err != nil {
+				return err
 			}
-			merged = merge(merged, below)
 		}
 	}
 	l.warnOfPublishing(v, at)
-	return merge(merged, v), nil
+	l.layers = append(l.layers, layer{v, at})
+	return nil
 }
 
-// include returns what one entry of an include list brings in; nil where that
-// was brought in before, or there is a problem.
-func (l *loader) include(from *source, item *value) (*value, error) {
+// include adds the layers that one entry of an include list brings in; none
+// where that was brought in before, or there is a problem.
+func (l *loader) include(from *source, item *value) error {
 	s := &source{dir: ".", bundle: !strings.HasPrefix(item.text, ".")}
 	fsys, name := l.fsys, path.Join(from.dir, item.text)
 	if s.bundle {
@@ -97,29 +100,29 @@ func (l *loader) include(from *source, item *value) (*value, error) {
 		s.name = "bundle:" + name
 		if !slices.Contains(bundleNames(fsys), item.text) {
 			l.unknownBundle(item)
-			return nil, nil
+			return nil
 		}
 	} else {
 		s.name, s.dir = path.Join(l.options.Display, name), path.Dir(name)
 		if info, err := l.stat(item, name, "file to include"); info == nil || err != nil {
-			return nil, err
+			return err
 		} else if !info.Mode().IsRegular() {
 			l.wrongFile(item, "a file")
-			return nil, nil
+			return nil
 		}
 	}
 	key := s.name
 	if i := slices.Index(l.active, key); i >= 0 {
 		l.problem(item, "include-cycle", fmt.Sprintf("%q includes itself, by way of %s", item.text, strings.Join(slices.Concat(l.active[i:], []string{key}), " → ")),
 			"remove one of the includes")
-		return nil, nil
+		return nil
 	}
 	if slices.Contains(l.done, key) {
-		return nil, nil
+		return nil
 	}
 	text, err := readLimited(fsys, name)
 	if err != nil {
-		return nil, fmt.Errorf("reading %q, which %s includes: %w", s.name, item.pos, reason(err))
+		return fmt.Errorf("reading %q, which %s includes: %w", s.name, item.pos, reason(err))
 	}
 	s.text = text
 	return l.source(s, key, item)

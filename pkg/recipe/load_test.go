@@ -133,7 +133,7 @@ func TestIncludeOnce(t *testing.T) {
 	}
 	var got []string
 	for _, p := range r.Packages.Install {
-		got = append(got, p.Value)
+		got = append(got, p.Name.Value)
 	}
 	if diff := cmp.Diff([]string{"common", "a", "b", "last"}, got); diff != "" {
 		t.Error(diff)

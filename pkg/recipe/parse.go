@@ -38,7 +38,10 @@ func Parse(file string, src []byte, o Options) (*Recipe, diag.List) {
 	var problems diag.List
 	s := &source{name: file, dir: ".", text: src}
 	v, uses := s.parse(o, false, &problems)
-	r := bind(file, v)
+	r := bind(file, nil)
+	if v != nil {
+		r = layers{{v: v}}.bind(file)
+	}
 	problems = append(problems, r.disagreements(nil, !problems.HasErrors())...)
 	problems = append(problems, leaks(uses, r.Secrets)...)
 	return finish(r, problems)

@@ -44,18 +44,32 @@ type Recipe struct {
 	Include   []String
 	Base      Base
 	Platforms []String
+	Repos     []Repo
 	Packages  Packages
 	Locale    Locale
+	Desktop   Desktop
+	Hostname  String
 	Files     []File
+	Users     []User
 	Systemd   Systemd
 	Kernel    Kernel
+	Flatpak   Flatpak
 	Run       []Run
 	Secrets   []Secret
 	Labels    []Label
+	Trust     Trust
 	Tests     Tests
 	Checks    Checks
+	Boot      Boot
+	Chunk     Chunk
 	Sign      Sign
 	Publish   []Target
+
+	// layers are the files that say all this, in the order in which they
+	// apply; see [Recipe.On].
+	layers layers
+	// isFile is the loader's; nil for a recipe from memory.
+	isFile func(Path) bool
 }
 
 // Base is the image that the recipe starts from.
@@ -84,123 +98,3 @@ type Path struct {
 // Name returns the name of the file in the file system that the recipe was
 // loaded from. It means nothing for an absolute path.
 func (p Path) Name() string { return path.Join(p.Dir, p.Value) }
-
-// Packages are the words under "packages".
-type Packages struct {
-	Install  []Package
-	Optional []String
-	Remove   []String
-}
-
-// Package is one entry of packages.install.
-type Package struct {
-	// Name is a package name, with glob characters allowed.
-	String
-}
-
-// Locale are the words under "locale".
-type Locale struct {
-	Pos      diag.Pos
-	Language String
-	Extra    []String
-	Keymap   String
-	Timezone String
-}
-
-// File is one entry of "files": either Source or Content is set.
-type File struct {
-	Pos         diag.Pos
-	Source      Path
-	Content     String
-	Destination String
-	// Mode is octal, as in "0644"; unset means the source's own mode, or 0644
-	// for Content.
-	Mode String
-	// Owner is "user:group", names or numbers; unset means root:root.
-	Owner String
-}
-
-// Systemd are the words under "systemd".
-type Systemd struct {
-	Enable, Disable, Mask []String
-	DefaultTarget         String
-}
-
-// Kernel are the words under "kernel".
-type Kernel struct {
-	Args []KernelArg
-	// Initramfs is "auto", "always" or "never"; unset is "auto".
-	Initramfs String
-}
-
-// KernelArg is one entry of kernel.args.
-type KernelArg struct {
-	Arg String
-	// Architectures limits the argument, in OCI names (amd64, arm64); empty
-	// means all.
-	Architectures []String
-}
-
-// Run is one entry of "run": either Script or Shell is set.
-type Run struct {
-	Pos    diag.Pos
-	Name   String
-	Script Path
-	Shell  String
-	// Secrets are IDs declared under "secrets".
-	Secrets []String
-	// Network is "true" or "false"; unset is true.
-	Network String
-}
-
-// Secret is one entry of "secrets": either Env or File is set.
-type Secret struct {
-	Pos diag.Pos
-	ID  String
-	// Env is the name of an environment variable of the one who builds.
-	Env String
-	// File is a path on the machine of the one who builds; absolute, or
-	// relative to the file that says it.
-	File Path
-}
-
-// Label is one key and value under "labels".
-type Label struct {
-	Key   String
-	Value String
-}
-
-// Tests are the assertions on the finished image.
-type Tests struct {
-	PackagesPresent, PackagesAbsent []String
-	UnitsEnabled                    []String
-	FilesPresent, FilesAbsent       []String
-	// Size is the most bytes the root file system may hold, in bytes; 0 where
-	// the recipe does not say.
-	Size    int64
-	SizePos diag.Pos
-}
-
-// Checks are the words under "checks".
-type Checks struct {
-	// Skip are rule IDs not to run; Warn are rule IDs whose findings count as
-	// warnings.
-	Skip, Warn []String
-}
-
-// Sign are the words under "sign".
-type Sign struct {
-	Pos diag.Pos
-	// Key is a private key's path, or "env://NAME", or a KMS URI; unset where
-	// the recipe does not sign with a key.
-	Key Path
-}
-
-// Target is one entry of "publish".
-type Target struct {
-	Pos diag.Pos
-	// To is a repository without tag, with ${VARIABLE} expanded.
-	To String
-	// Tags are templates ("latest", "{date}"); empty is "latest".
-	Tags []String
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -25,6 +26,8 @@ type rule struct {
 	choices []string
 	// synonyms are what people write instead of a choice.
 	synonyms map[string]string
+	// least and most are the limits of numbers without choices.
+	least, most int
 	// longest is the most characters, 0 for 256.
 	longest int
 	// lines allows line breaks and tabs.
@@ -104,6 +107,11 @@ func (r *rule) fault(text string, src *source) *fault {
 				f.hint = r.form
 			}
 			return f
+		}
+	}
+	if r.most != 0 {
+		if n, err := strconv.Atoi(text); err != nil || n < r.least || n > r.most {
+			return &fault{hint: r.form}
 		}
 	}
 	if r.choices != nil && !slices.Contains(r.choices, text) {

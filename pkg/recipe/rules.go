@@ -267,11 +267,11 @@ func inspectPackage(text string, _ *source) *fault {
 	case strings.HasPrefix(text, "-"):
 		return &fault{why: "it begins with \"-\" and would be read as an option", hint: "to take a package off, list it under packages.remove"}
 	case strings.HasPrefix(text, "@"):
-		return &fault{why: "it begins with \"@\", which is for groups", hint: "list the packages of the group, or install it in a run step"}
+		return &fault{why: "it begins with \"@\", which is for groups", hint: "list it under packages.groups"}
 	case strings.ContainsAny(text, " \t,"):
 		return &fault{why: "it has a blank or a comma in it", hint: "each package is an item of its own"}
 	case strings.ContainsRune(text, '/'):
-		return &fault{why: "a package is named, not its file or address", hint: "to install a file, put it in the image with files and install it in a run step"}
+		return &fault{why: "a package is named, not its file or address", hint: "files and addresses are for packages.install"}
 	case strings.Trim(text, "*?[]") == "":
 		return &fault{why: "it matches every package"}
 	}

@@ -35,6 +35,8 @@ type schema struct {
 	Type                 string     `json:"type,omitempty"`
 	Const                any        `json:"const,omitempty"`
 	Enum                 []string   `json:"enum,omitempty"`
+	Minimum              int        `json:"minimum,omitempty"`
+	Maximum              int        `json:"maximum,omitempty"`
 	MinLength            int        `json:"minLength,omitempty"`
 	MaxLength            int        `json:"maxLength,omitempty"`
 	Pattern              string     `json:"pattern,omitempty"`
@@ -84,7 +86,10 @@ func schemaOf(s *spec) *schema {
 	case booleanKind:
 		return &schema{Type: "boolean"}
 	case numberKind:
-		return &schema{Type: "integer", Const: json.RawMessage(s.rule.choices[0])}
+		if len(s.rule.choices) == 1 {
+			return &schema{Type: "integer", Const: json.RawMessage(s.rule.choices[0])}
+		}
+		return &schema{Type: "integer", Minimum: s.rule.least, Maximum: s.rule.most}
 	case listKind:
 		return &schema{Type: "array", Items: schemaOf(s.item)}
 	case recordKind:

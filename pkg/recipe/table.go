@@ -162,6 +162,28 @@ func listOf[T, F any](r *rule, at func(*T) *[]F, item func(*value) F) field[T] {
 	}
 }
 
+// paths is a list of names of files.
+func paths[T any](r *rule, at func(*T) *[]Path) field[T] {
+	return listOf(r, at, func(v *value) Path { return Path{String: v.string(), Dir: v.src.dir} })
+}
+
+// textLists is a list of lists of scalars.
+func textLists[T any](r *rule, at func(*T) *[][]String) field[T] {
+	inner := &spec{kind: listKind, item: &spec{kind: textKind, rule: r}}
+	return field[T]{
+		&spec{kind: listKind, item: inner},
+		func(into *T, v *value) {
+			for _, list := range v.items {
+				var texts []String
+				for _, i := range list.items {
+					texts = append(texts, i.string())
+				}
+				*at(into) = append(*at(into), texts)
+			}
+		},
+	}
+}
+
 // section is a mapping with the words of r.
 func section[T, F any](r record[F], at func(*T) *F) field[T] {
 	return field[T]{r.spec(), func(into *T, v *value) { r.bind(at(into), v) }}

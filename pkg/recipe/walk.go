@@ -353,5 +353,8 @@ func homeOf(key string) string {
 		}
 		return ""
 	}
+	if _, top := language.word(key); top {
+		return "" // the words of "when" are the top's own
+	}
 	return find(language, "")
 }

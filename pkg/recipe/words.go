@@ -1,10 +1,73 @@
 package recipe
 
-import "github.com/bootkiln/bootkiln/pkg/diag"
+import (
+	"slices"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
 
 // The rows of the language, in the order in which a recipe is best read.
 
-var recipeRecord = record[Recipe]{words: []word[Recipe]{
+var recipeRecord = record[Recipe]{words: slices.Concat(identity, content, []word[Recipe]{
+	{
+		key: "when",
+		doc: "What to say on some distributions only. The entries apply in order, after the other words of this file; " +
+			"what they are for is the distribution of the base.",
+		examples: []string{"[{distro: [el-10], packages: {install: [epel-release]}}, {distro: [debian], unsupported: 'use el-10'}]"},
+		value:    variants,
+	},
+	{
+		key:      "secrets",
+		doc:      "Secrets that steps may ask for. They are mounted while the step runs, and are in no layer.",
+		examples: []string{"[{id: token, env: SITE_TOKEN}]", "[{id: rhsm, file: /etc/pki/entitlement/key.pem}]"},
+		value:    entries(secretRecord, func(r *Recipe) *[]Secret { return &r.Secrets }),
+	},
+	{
+		key:      "labels",
+		doc:      "Labels of the image. ${NAME} in a value is replaced by that environment variable, and $${ stands for ${.",
+		examples: []string{"{org.opencontainers.image.vendor: me}"},
+		value:    pairs(labelKeyRule, labelValueRule, func(r *Recipe) *[]Label { return &r.Labels }),
+	},
+	{
+		key:      "trust",
+		doc:      "Whose images the booted machine accepts as updates: a containers-policy.json(5) that demands signatures by these keys.",
+		examples: []string{"{keys: [cosign.pub], scope: ghcr.io/me}"},
+		value:    section(trustRecord, func(r *Recipe) *Trust { return &r.Trust }),
+	},
+	{
+		key:      "checks",
+		doc:      "Exceptions from the built-in checks.",
+		examples: []string{"{warn: [var-log]}"},
+		value:    section(checksRecord, func(r *Recipe) *Checks { return &r.Checks }),
+	},
+	{
+		key:      "boot",
+		doc:      "How the image is booted before it is published. Read and checked; images are not booted yet.",
+		examples: []string{"{target: graphical.target, timeout: 5m, memory: 2GiB}"},
+		value:    section(bootRecord, func(r *Recipe) *Boot { return &r.Boot }),
+	},
+	{
+		key:      "chunk",
+		doc:      "How the image is cut into layers. Read and checked; images keep the layers of their build as yet.",
+		examples: []string{"{layers: 128, largest: 512MiB}"},
+		value:    section(chunkRecord, func(r *Recipe) *Chunk { return &r.Chunk }),
+	},
+	{
+		key:      "sign",
+		doc:      "How the image is signed.",
+		examples: []string{"{key: cosign.key}", "{key: \"env://COSIGN_PRIVATE_KEY\"}"},
+		value:    section(signRecord, func(r *Recipe) *Sign { return &r.Sign }),
+	},
+	{
+		key:      "publish",
+		doc:      "Where the image goes.",
+		examples: []string{"[{to: ghcr.io/me/centos-kde, tags: [latest, \"{date}\"]}]"},
+		value:    entries(targetRecord, func(r *Recipe) *[]Target { return &r.Publish }),
+	},
+})}
+
+// identity are the words about the image as a whole.
+var identity = []word[Recipe]{
 	{
 		key: "version", required: true,
 		doc:      "The version of the recipe language. This is version 1.",
@@ -43,6 +106,20 @@ var recipeRecord = record[Recipe]{words: []word[Recipe]{
 		examples: []string{"[linux/amd64]"},
 		value:    texts(platformRule, func(r *Recipe) *[]String { return &r.Platforms }),
 	},
+}
+
+// content are the words about what is in the image, which may depend on the
+// distribution.
+var content = []word[Recipe]{
+	{
+		key: "repos",
+		doc: "Package repositories beside those of the base. They are there for this build only, unless they say keep: true.",
+		examples: []string{
+			"[epel, crb, {copr: owner/project}]",
+			"[{name: vendor, baseurl: \"https://rpm.example.com/$basearch\", gpgkey: keys/vendor.asc}]",
+		},
+		value: entries(repoRecord, func(r *Recipe) *[]Repo { return &r.Repos }),
+	},
 	{
 		key:      "packages",
 		doc:      "The packages to have, in the names of the base's package manager.",
@@ -56,6 +133,18 @@ var recipeRecord = record[Recipe]{words: []word[Recipe]{
 		value:    section(localeRecord, func(r *Recipe) *Locale { return &r.Locale }),
 	},
 	{
+		key:      "desktop",
+		doc:      "What makes a desktop of the packages: display manager, session, input method, fonts.",
+		examples: []string{"{display-manager: sddm, session: plasma, input-method: fcitx5}"},
+		value:    section(desktopRecord, func(r *Recipe) *Desktop { return &r.Desktop }),
+	},
+	{
+		key:      "hostname",
+		doc:      "The name that machines with this image have until they are given one of their own.",
+		examples: []string{"kiln"},
+		value:    text(hostnameRule, func(r *Recipe) *String { return &r.Hostname }),
+	},
+	{
 		key: "files",
 		doc: "Files and folders to put into the image.",
 		examples: []string{
@@ -63,6 +152,12 @@ var recipeRecord = record[Recipe]{words: []word[Recipe]{
 			"[{content: \"hello\\n\", destination: /etc/motd, mode: \"0644\"}]",
 		},
 		value: entries(fileRecord, func(r *Recipe) *[]File { return &r.Files }),
+	},
+	{
+		key:      "users",
+		doc:      "Users that the system makes when it boots, by sysusers.d, so that updates of the image keep the machine's own. None has a password.",
+		examples: []string{"[{name: kiosk, groups: [wheel], ssh-keys: [keys/me.pub]}]"},
+		value:    entries(userRecord, func(r *Recipe) *[]User { return &r.Users }),
 	},
 	{
 		key:      "systemd",
@@ -77,22 +172,16 @@ var recipeRecord = record[Recipe]{words: []word[Recipe]{
 		value:    section(kernelRecord, func(r *Recipe) *Kernel { return &r.Kernel }),
 	},
 	{
+		key:      "flatpak",
+		doc:      "Flatpak remotes, and applications to install on first boot.",
+		examples: []string{"{remotes: [flathub], install: [org.mozilla.firefox]}"},
+		value:    section(flatpakRecord, func(r *Recipe) *Flatpak { return &r.Flatpak }),
+	},
+	{
 		key:      "run",
 		doc:      "Scripts to run in the image, after everything above.",
 		examples: []string{"[{name: theme, script: scripts/theme.sh}]", "[{name: motd, shell: \"echo hi > /etc/motd\"}]"},
 		value:    entries(runRecord, func(r *Recipe) *[]Run { return &r.Run }),
-	},
-	{
-		key:      "secrets",
-		doc:      "Secrets that steps may ask for. They are mounted while the step runs, and are in no layer.",
-		examples: []string{"[{id: token, env: SITE_TOKEN}]", "[{id: rhsm, file: /etc/pki/entitlement/key.pem}]"},
-		value:    entries(secretRecord, func(r *Recipe) *[]Secret { return &r.Secrets }),
-	},
-	{
-		key:      "labels",
-		doc:      "Labels of the image. ${NAME} in a value is replaced by that environment variable, and $${ stands for ${.",
-		examples: []string{"{org.opencontainers.image.vendor: me}"},
-		value:    pairs(labelKeyRule, labelValueRule, func(r *Recipe) *[]Label { return &r.Labels }),
 	},
 	{
 		key:      "tests",
@@ -100,25 +189,7 @@ var recipeRecord = record[Recipe]{words: []word[Recipe]{
 		examples: []string{"{packages: {present: [kernel]}, size: 12GiB}"},
 		value:    section(testsRecord, func(r *Recipe) *Tests { return &r.Tests }),
 	},
-	{
-		key:      "checks",
-		doc:      "Exceptions from the built-in checks.",
-		examples: []string{"{warn: [var-log]}"},
-		value:    section(checksRecord, func(r *Recipe) *Checks { return &r.Checks }),
-	},
-	{
-		key:      "sign",
-		doc:      "How the image is signed.",
-		examples: []string{"{key: cosign.key}", "{key: \"env://COSIGN_PRIVATE_KEY\"}"},
-		value:    section(signRecord, func(r *Recipe) *Sign { return &r.Sign }),
-	},
-	{
-		key:      "publish",
-		doc:      "Where the image goes.",
-		examples: []string{"[{to: ghcr.io/me/centos-kde, tags: [latest, \"{date}\"]}]"},
-		value:    entries(targetRecord, func(r *Recipe) *[]Target { return &r.Publish }),
-	},
-}}
+}
 
 // language is the whole table.
 var language = recipeRecord.spec()
@@ -156,55 +227,3 @@ var verifyRecord = record[Base]{words: []word[Base]{
 		value:    pathTo(sourceRule, func(b *Base) *Path { return &b.VerifyKey }),
 	},
 }}
-
-var packagesRecord = record[Packages]{words: []word[Packages]{
-	{
-		key:      "install",
-		doc:      "Packages to install; globs are allowed. One that cannot be found fails the build.",
-		examples: []string{"[wine, fcitx5-hangul]"},
-		value: listOf(packageRule, func(p *Packages) *[]Package { return &p.Install },
-			func(v *value) Package { return Package{v.string()} }),
-	},
-	{
-		key:      "optional",
-		doc:      "Packages to install where the repositories have them; the report says which were not there.",
-		examples: []string{"[fcitx5-mozc]"},
-		value:    texts(packageRule, func(p *Packages) *[]String { return &p.Optional }),
-	},
-	{
-		key:      "remove",
-		doc:      "Packages to take off the base.",
-		examples: []string{"[plasma-discover-packagekit]"},
-		value:    texts(packageRule, func(p *Packages) *[]String { return &p.Remove }),
-	},
-}}
-
-var localeRecord = record[Locale]{
-	pos: func(l *Locale) *diag.Pos { return &l.Pos },
-	words: []word[Locale]{
-		{
-			key:      "language",
-			doc:      "The system's locale.",
-			examples: []string{"ko_KR.UTF-8"},
-			value:    text(languageRule, func(l *Locale) *String { return &l.Language }),
-		},
-		{
-			key:      "extra",
-			doc:      "More locales to have.",
-			examples: []string{"[en_US.UTF-8]"},
-			value:    texts(languageRule, func(l *Locale) *[]String { return &l.Extra }),
-		},
-		{
-			key:      "keymap",
-			doc:      "The keyboard of the console, as \"localectl list-keymaps\" names it.",
-			examples: []string{"kr"},
-			value:    text(keymapRule, func(l *Locale) *String { return &l.Keymap }),
-		},
-		{
-			key:      "timezone",
-			doc:      "The time zone, as the IANA database names it.",
-			examples: []string{"Asia/Seoul"},
-			value:    text(timezoneRule, func(l *Locale) *String { return &l.Timezone }),
-		},
-	},
-}

@@ -67,6 +67,33 @@ var systemdRecord = record[Systemd]{words: []word[Systemd]{
 		examples: []string{"graphical.target", "multi-user.target"},
 		value:    text(targetUnitRule, func(s *Systemd) *String { return &s.DefaultTarget }),
 	},
+	{
+		key:      "user",
+		doc:      "The same for what the systemd of every user starts.",
+		examples: []string{"{enable: [podman.socket]}"},
+		value:    section(userUnitsRecord, func(s *Systemd) *UserUnits { return &s.User }),
+	},
+}}
+
+var userUnitsRecord = record[UserUnits]{words: []word[UserUnits]{
+	{
+		key:      "enable",
+		doc:      "User units to start when someone logs in.",
+		examples: []string{"[podman.socket]"},
+		value:    texts(unitRule, func(u *UserUnits) *[]String { return &u.Enable }),
+	},
+	{
+		key:      "disable",
+		doc:      "User units not to start.",
+		examples: []string{"[tracker-miner-fs-3.service]"},
+		value:    texts(unitRule, func(u *UserUnits) *[]String { return &u.Disable }),
+	},
+	{
+		key:      "mask",
+		doc:      "User units that nothing can start.",
+		examples: []string{"[tracker-miner-fs-3.service]"},
+		value:    texts(unitRule, func(u *UserUnits) *[]String { return &u.Mask }),
+	},
 }}
 
 var kernelRecord = record[Kernel]{words: []word[Kernel]{
@@ -82,6 +109,33 @@ var kernelRecord = record[Kernel]{words: []word[Kernel]{
 			"Without it, auto.",
 		examples: []string{"auto"},
 		value:    text(initramfsRule, func(k *Kernel) *String { return &k.Initramfs }),
+	},
+	{
+		key:      "dracut",
+		doc:      "What the initramfs has in it, beside what dracut and the base put there.",
+		examples: []string{"{add: [crypt], omit: [pcsc], drivers: [nvme]}"},
+		value:    section(dracutRecord, func(k *Kernel) *Dracut { return &k.Dracut }),
+	},
+}}
+
+var dracutRecord = record[Dracut]{words: []word[Dracut]{
+	{
+		key:      "add",
+		doc:      "Modules of dracut to add.",
+		examples: []string{"[crypt, lvm]"},
+		value:    texts(dracutModuleRule, func(d *Dracut) *[]String { return &d.Add }),
+	},
+	{
+		key:      "omit",
+		doc:      "Modules of dracut to leave out.",
+		examples: []string{"[pcsc, bluetooth]"},
+		value:    texts(dracutModuleRule, func(d *Dracut) *[]String { return &d.Omit }),
+	},
+	{
+		key:      "drivers",
+		doc:      "Kernel modules to add.",
+		examples: []string{"[nvme, vmw_pvscsi]"},
+		value:    texts(dracutModuleRule, func(d *Dracut) *[]String { return &d.Drivers }),
 	},
 }}
 

@@ -4,6 +4,66 @@ import "github.com/bootkiln/bootkiln/pkg/diag"
 
 // The rows of what the finished image has to be, and where it goes.
 
+var trustRecord = record[Trust]{
+	pos: func(t *Trust) *diag.Pos { return &t.Pos },
+	words: []word[Trust]{
+		{
+			key: "keys", required: true,
+			doc:      "Public keys, as files of the project. An image that one of them signed is accepted.",
+			examples: []string{"[cosign.pub]"},
+			value:    paths(sourceRule, func(t *Trust) *[]Path { return &t.Keys }),
+		},
+		{
+			key: "scope", required: true,
+			doc:      "The registry, or part of one, that it is about.",
+			examples: []string{"ghcr.io/me"},
+			value:    text(scopeRule, func(t *Trust) *String { return &t.Scope }),
+		},
+	},
+}
+
+var bootRecord = record[Boot]{
+	pos: func(b *Boot) *diag.Pos { return &b.Pos },
+	words: []word[Boot]{
+		{
+			key:      "target",
+			doc:      "The unit to reach.",
+			examples: []string{"graphical.target"},
+			value:    text(targetUnitRule, func(b *Boot) *String { return &b.Target }),
+		},
+		{
+			key:      "timeout",
+			doc:      "The longest that it may take.",
+			examples: []string{"5m"},
+			value:    text(durationRule, func(b *Boot) *String { return &b.Timeout }),
+		},
+		{
+			key:      "memory",
+			doc:      "The memory that the machine has.",
+			examples: []string{"2GiB"},
+			value:    text(sizeRule, func(b *Boot) *String { return &b.Memory }),
+		},
+	},
+}
+
+var chunkRecord = record[Chunk]{
+	pos: func(c *Chunk) *diag.Pos { return &c.Pos },
+	words: []word[Chunk]{
+		{
+			key:      "layers",
+			doc:      "The most layers.",
+			examples: []string{"128"},
+			value:    number(layersRule, func(c *Chunk) *String { return &c.Layers }),
+		},
+		{
+			key:      "largest",
+			doc:      "The most that one layer may hold, compressed.",
+			examples: []string{"512MiB"},
+			value:    text(sizeRule, func(c *Chunk) *String { return &c.Largest }),
+		},
+	},
+}
+
 var testsRecord = record[Tests]{words: []word[Tests]{
 	{
 		key:      "packages",
@@ -22,6 +82,18 @@ var testsRecord = record[Tests]{words: []word[Tests]{
 		doc:      "Files that have to be there, or not to be there.",
 		examples: []string{"{present: [/usr/bin/plasmashell], absent: [/root/.ssh]}"},
 		value:    section(fileTestsRecord, func(t *Tests) *Tests { return t }),
+	},
+	{
+		key:      "users",
+		doc:      "Users that the image has, or makes when it boots.",
+		examples: []string{"[kiosk]"},
+		value:    texts(userNameRule, func(t *Tests) *[]String { return &t.Users }),
+	},
+	{
+		key:      "kernel-args",
+		doc:      "Kernel arguments that the image brings along, or must not bring.",
+		examples: []string{"{present: [quiet], absent: [debug]}"},
+		value:    section(kernelArgTestsRecord, func(t *Tests) *Tests { return t }),
 	},
 	{
 		key:      "size",
@@ -44,6 +116,34 @@ var packageTestsRecord = record[Tests]{words: []word[Tests]{
 		examples: []string{"[PackageKit]"},
 		value:    texts(plainPackageRule, func(t *Tests) *[]String { return &t.PackagesAbsent }),
 	},
+	{
+		key:      "version",
+		doc:      "Packages with the version that each has to have, without epoch and release unless they are written; globs are allowed.",
+		examples: []string{"{kernel: \"6.12.*\"}"},
+		value:    pairs(plainPackageRule, versionGlobRule, func(t *Tests) *[]Label { return &t.PackageVersions }),
+	},
+	{
+		key: "same-version",
+		doc: "Groups of packages, with globs allowed, of which all that are installed must have the same version, " +
+			"because a desktop that was updated by half does not start.",
+		examples: []string{"[[plasma-desktop, plasma-workspace], [\"qt6-qtbase*\"]]"},
+		value:    textLists(packageRule, func(t *Tests) *[][]String { return &t.SameVersion }),
+	},
+}}
+
+var kernelArgTestsRecord = record[Tests]{words: []word[Tests]{
+	{
+		key:      "present",
+		doc:      "Arguments that have to be there.",
+		examples: []string{"[quiet]"},
+		value:    texts(kernelArgumentRule, func(t *Tests) *[]String { return &t.KernelArgsPresent }),
+	},
+	{
+		key:      "absent",
+		doc:      "Arguments that must not be there.",
+		examples: []string{"[debug]"},
+		value:    texts(kernelArgumentRule, func(t *Tests) *[]String { return &t.KernelArgsAbsent }),
+	},
 }}
 
 var unitTestsRecord = record[Tests]{words: []word[Tests]{
@@ -53,14 +153,32 @@ var unitTestsRecord = record[Tests]{words: []word[Tests]{
 		examples: []string{"[sddm.service]"},
 		value:    texts(unitRule, func(t *Tests) *[]String { return &t.UnitsEnabled }),
 	},
+	{
+		key:      "disabled",
+		doc:      "Units that must not be enabled.",
+		examples: []string{"[cups.service]"},
+		value:    texts(unitRule, func(t *Tests) *[]String { return &t.UnitsDisabled }),
+	},
+	{
+		key:      "masked",
+		doc:      "Units that have to be masked.",
+		examples: []string{"[packagekit.service]"},
+		value:    texts(unitRule, func(t *Tests) *[]String { return &t.UnitsMasked }),
+	},
+	{
+		key:      "user-enabled",
+		doc:      "Units that have to be enabled for every user.",
+		examples: []string{"[podman.socket]"},
+		value:    texts(unitRule, func(t *Tests) *[]String { return &t.UserUnitsEnabled }),
+	},
 }}
 
 var fileTestsRecord = record[Tests]{words: []word[Tests]{
 	{
 		key:      "present",
-		doc:      "Files or folders that have to be there.",
-		examples: []string{"[/usr/bin/plasmashell]"},
-		value:    texts(imagePathRule, func(t *Tests) *[]String { return &t.FilesPresent }),
+		doc:      "Files or folders that have to be there, and what has to be true of them.",
+		examples: []string{"[/usr/bin/plasmashell, {path: /etc/motd, contains: kiln, mode: \"0644\"}]"},
+		value:    entries(fileTestRecord, func(t *Tests) *[]FileTest { return &t.FilesPresent }),
 	},
 	{
 		key:      "absent",
@@ -69,6 +187,42 @@ var fileTestsRecord = record[Tests]{words: []word[Tests]{
 		value:    texts(imagePathRule, func(t *Tests) *[]String { return &t.FilesAbsent }),
 	},
 }}
+
+var fileTestRecord = record[FileTest]{
+	bare: "path",
+	words: []word[FileTest]{
+		{
+			key: "path", required: true,
+			doc:      "The file or folder.",
+			examples: []string{"/etc/motd"},
+			value:    text(imagePathRule, func(f *FileTest) *String { return &f.Path }),
+		},
+		{
+			key:      "contains",
+			doc:      "A text that has to be in it.",
+			examples: []string{"kiln"},
+			value:    text(contentRule, func(f *FileTest) *String { return &f.Contains }),
+		},
+		{
+			key:      "equals",
+			doc:      "All that has to be in it.",
+			examples: []string{"\"hello\\n\""},
+			value:    text(contentRule, func(f *FileTest) *String { return &f.Equals }),
+		},
+		{
+			key:      "mode",
+			doc:      "Its permissions in octal, in quotes.",
+			examples: []string{"\"0644\""},
+			value:    text(modeRule, func(f *FileTest) *String { return &f.Mode }),
+		},
+		{
+			key:      "owner",
+			doc:      "Its user and group.",
+			examples: []string{"\"root:root\""},
+			value:    text(ownerRule, func(f *FileTest) *String { return &f.Owner }),
+		},
+	},
+}
 
 var checksRecord = record[Checks]{words: []word[Checks]{
 	{
@@ -114,6 +268,13 @@ var targetRecord = record[Target]{
 				"its {major} and {minor} parts, {git} and {git-branch} of the project, {digest} of the image, {kernel} release. Without it, latest.",
 			examples: []string{"[latest, \"{date}\", \"{version}.{date}\"]"},
 			value:    texts(tagRule, func(t *Target) *[]String { return &t.Tags }),
+		},
+		{
+			key: "private",
+			doc: "Whether not everyone can pull from it. Images made from RHEL may only go where this says true, " +
+				"since its licence forbids to pass them on to the public.",
+			examples: []string{"true"},
+			value:    boolean(func(t *Target) *String { return &t.Private }),
 		},
 	},
 }

@@ -1,0 +1,119 @@
+package recipe
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// What must agree among the words about content.
+
+// content reports what contradicts itself in repositories, packages and the
+// desktop.
+func (r *Recipe) content(c *comparison) {
+	for i, repo := range r.Repos {
+		repo.disagreements(c, fmt.Sprintf("repos[%d]", i))
+	}
+	for i, p := range r.Packages.Install {
+		where := fmt.Sprintf("packages.install[%d]", i)
+		switch {
+		case p.URL.IsSet() && !p.SHA256.IsSet():
+			c.missing(p.URL.Pos, where, "the package file at an address needs its sha256, so that what is installed is what was meant",
+				"add sha256, as \"curl -L ADDRESS | sha256sum\" prints it")
+		case p.SHA256.IsSet() && !p.URL.IsSet():
+			c.conflict(p.SHA256.Pos, where, "sha256 is for a package file at an address", "remove it, or give the url")
+		}
+	}
+	for i, u := range r.Users {
+		c.once("users", fmt.Sprintf("users[%d].name", i), "user", u.Name)
+	}
+	if im := r.Desktop.InputMethod; len(im.Engines) > 0 && !im.Framework.IsSet() {
+		c.missing(im.Pos, "desktop.input-method", "the input method has engines and no framework", "add it, as in framework: ibus")
+	}
+	for i, remote := range r.Flatpak.Remotes {
+		if remote.Name.IsSet() && !remote.URL.IsSet() && remote.Name.Value != "flathub" {
+			c.missing(remote.Name.Pos, fmt.Sprintf("flatpak.remotes[%d]", i), fmt.Sprintf("the address of the remote %q is not known", remote.Name.Value),
+				"add url, with the address of its .flatpakrepo file; \"flathub\" needs none")
+		}
+	}
+	if len(r.Flatpak.Install) > 0 && len(r.Flatpak.Remotes) == 0 {
+		c.missing(r.Flatpak.Pos, "flatpak", "there are applications to install, and no remote to install them from", "add remotes: [flathub]")
+	}
+}
+
+// missing reports what a value needs beside it.
+func (c *comparison) missing(pos diag.Pos, path, message, hint string) {
+	c.problems.Add(diag.Diagnostic{Pos: pos, Path: path, Code: "missing-key", Message: message, Hint: hint})
+}
+
+// disagreements reports the words of a repository that belong to another kind
+// of it.
+func (r Repo) disagreements(c *comparison, where string) {
+	described := []struct {
+		key string
+		pos diag.Pos
+	}{
+		{"baseurl", r.BaseURL.Pos},
+		{"metalink", r.Metalink.Pos},
+		{"mirrorlist", r.Mirrorlist.Pos},
+		{"suite", r.Suite.Pos},
+		{"gpgkey", r.GPGKey.Pos},
+		{"priority", r.Priority.Pos},
+	}
+	places := 0
+	for _, w := range described {
+		if !w.pos.IsValid() {
+			continue
+		}
+		if slices.Contains([]string{"baseurl", "metalink", "mirrorlist"}, w.key) {
+			places++
+		}
+		// The priority can be said of every kind but a file.
+		if !r.Name.IsSet() && (w.key != "priority" || r.File.IsSet()) {
+			c.conflict(w.pos, where+"."+w.key, fmt.Sprintf("%s is for repositories that have a name here", w.key), "remove it")
+		}
+	}
+	if r.Chroot.IsSet() && !r.Copr.IsSet() {
+		c.conflict(r.Chroot.Pos, where+".chroot", "chroot is for projects of COPR", "remove it")
+	}
+	if !r.Name.IsSet() {
+		return
+	}
+	c.once("repos", where+".name", "repository", r.Name)
+	const forms = "give one of baseurl, metalink and mirrorlist"
+	switch {
+	case places == 0:
+		c.missing(r.Name.Pos, where, fmt.Sprintf("the repository %q has no address", r.Name.Value), forms)
+	case places > 1:
+		c.conflict(r.Name.Pos, where, fmt.Sprintf("the repository %q has %d addresses", r.Name.Value, places), forms)
+	}
+	if !r.GPGKey.IsSet() {
+		c.missing(r.Name.Pos, where, fmt.Sprintf("the repository %q has no gpgkey, and its packages are not installed unchecked", r.Name.Value),
+			"add the key that its packages are signed with")
+	}
+}
+
+// notYet warns of words that are read and have no effect so far.
+func (r *Recipe) notYet(problems *diag.List) {
+	for _, w := range []struct {
+		word string
+		pos  diag.Pos
+		what string
+	}{
+		{"boot", r.Boot.Pos, "images are not booted before they are published"},
+		{"chunk", r.Chunk.Pos, "images keep the layers of their build"},
+	} {
+		if w.pos.IsValid() {
+			problems.Add(diag.Diagnostic{
+				Pos: w.pos, Path: w.word, Severity: diag.Warning, Code: "no-effect",
+				Message: fmt.Sprintf("%s has no effect yet: %s", w.word, w.what),
+				Hint:    "keep it for a later version of bootkiln, or remove it",
+			})
+		}
+	}
+}
+
+// isRemote reports whether a key is at an address.
+func (p Path) isRemote() bool { return strings.Contains(p.Value, "://") }

@@ -1,0 +1,95 @@
+package recipe
+
+import "github.com/bootkiln/bootkiln/pkg/diag"
+
+// What the words about the finished image are bound to.
+
+// Label is one key and value under "labels".
+type Label struct {
+	Key   String
+	Value String
+}
+
+// Trust are the words under "trust".
+type Trust struct {
+	Pos diag.Pos
+	// Keys are public keys, as files of the project.
+	Keys []Path
+	// Scope is the registry, or part of one, whose images have to be signed.
+	Scope String
+}
+
+// Tests are the assertions on the finished image.
+type Tests struct {
+	PackagesPresent, PackagesAbsent []String
+	// PackageVersions are package names with the version, or a glob for it,
+	// that each has to have.
+	PackageVersions []Label
+	// SameVersion are groups of packages, globs allowed, that must have one
+	// version.
+	SameVersion                              [][]String
+	UnitsEnabled, UnitsDisabled, UnitsMasked []String
+	// UserUnitsEnabled are of every user's own manager.
+	UserUnitsEnabled []String
+	FilesPresent     []FileTest
+	FilesAbsent      []String
+	// Users are names that the image knows, or makes at boot.
+	Users []String
+	// KernelArgsPresent and KernelArgsAbsent are about kargs.d.
+	KernelArgsPresent, KernelArgsAbsent []String
+	// Size is the most bytes the root file system may hold, in bytes; 0 where
+	// the recipe does not say.
+	Size    int64
+	SizePos diag.Pos
+}
+
+// FileTest is one entry of tests.files.present.
+type FileTest struct {
+	Path String
+	// Contains is a text that the file has in it, Equals is all of it.
+	Contains, Equals String
+	// Mode is octal, Owner is "user:group".
+	Mode, Owner String
+}
+
+// Checks are the words under "checks".
+type Checks struct {
+	// Skip are rule IDs not to run; Warn are rule IDs whose findings count as
+	// warnings.
+	Skip, Warn []String
+}
+
+// Boot are the words under "boot".
+type Boot struct {
+	Pos diag.Pos
+	// Target is the unit to reach, Timeout a duration ("5m") and Memory a size
+	// ("2GiB").
+	Target, Timeout, Memory String
+}
+
+// Chunk are the words under "chunk".
+type Chunk struct {
+	Pos diag.Pos
+	// Layers is the most layers, Largest the most bytes of one ("512MiB").
+	Layers, Largest String
+}
+
+// Sign are the words under "sign".
+type Sign struct {
+	Pos diag.Pos
+	// Key is a private key's path, or "env://NAME", or a KMS URI; unset where
+	// the recipe does not sign with a key.
+	Key Path
+}
+
+// Target is one entry of "publish".
+type Target struct {
+	Pos diag.Pos
+	// To is a repository without tag, with ${VARIABLE} expanded.
+	To String
+	// Tags are templates ("latest", "{date}"); empty is "latest".
+	Tags []String
+	// Private is "true" where the recipe vouches that not everyone can pull
+	// from the repository.
+	Private String
+}

@@ -1,0 +1,276 @@
+package scaffold
+
+import (
+	"fmt"
+	"hash/fnv"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// How a runner builds bootkiln.
+const (
+	// buildTags are those of the Makefile: without them the program needs
+	// headers of C libraries that runners do not have.
+	buildTags = "containers_image_openpgp,exclude_graphdriver_btrfs,netgo,osusergo,sqlite_omit_load_extension"
+	// goVersion is the release line that go.mod asks for.
+	goVersion = "1.26"
+)
+
+// actions are the actions that workflows use, by full commit: a tag can be
+// moved. Each was compared with what public workflows carried in August 2026.
+var actions = map[string]string{
+	"actions/checkout":        "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+	"actions/setup-go":        "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e # v7.0.0",
+	"actions/upload-artifact": "043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1",
+}
+
+// action is what follows "uses:".
+func action(name string) (string, error) {
+	pin, ok := actions[name]
+	if !ok {
+		return "", fmt.Errorf("action %q has no pin", name)
+	}
+	return name + "@" + pin, nil
+}
+
+// Workflow says how a repository builds its image.
+type Workflow struct {
+	// Recipe is the recipe's path from the repository's top folder, with
+	// slashes.
+	Recipe string
+	// Version is the version of bootkiln's module to build with, as the go
+	// command takes it behind "@": a release, or a branch. "" is the branch
+	// "main".
+	Version string
+	// Branch is the branch that is published; "" is "main".
+	Branch string
+	// Variables are the environment variables that the recipe expands. Those
+	// that GitHub sets itself are left out.
+	Variables []string
+}
+
+// GitHub returns the workflow that builds a recipe every night, for pull
+// requests and for each push to the branch, and publishes it but for pull
+// requests. The list has what of the recipe no runner can have, at its place;
+// the text is nil when one of them is an error.
+func GitHub(r *recipe.Recipe, w Workflow) ([]byte, diag.List) {
+	p := &page{Name: r.Name.Value, Recipe: w.Recipe, Version: w.Version, Branch: w.Branch, Tags: buildTags, Go: goVersion}
+	if p.Version == "" {
+		p.Version = branchMain
+	}
+	if p.Branch == "" {
+		p.Branch = branchMain
+	}
+	p.Floating = p.Version == branchMain
+	for _, name := range w.Variables {
+		if !setByGitHub(name) {
+			p.Variables = append(p.Variables, name)
+		}
+	}
+	slices.Sort(p.Variables)
+	p.Variables = slices.Compact(p.Variables)
+
+	var problems diag.List
+	p.runner(r)
+	p.base(r, &problems)
+	p.targets(r)
+	p.key(r, &problems)
+	p.secrets(r, &problems)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	text, err := fill("templates/github/image.yml", p)
+	if err != nil {
+		panic(err) // the template is part of the program, and so is what it is given
+	}
+	return text, problems
+}
+
+const branchMain = "main"
+
+// setByGitHub reports whether a runner has the variable without being told.
+func setByGitHub(name string) bool {
+	return strings.HasPrefix(name, "GITHUB_") || strings.HasPrefix(name, "RUNNER_")
+}
+
+// page is what the text of a workflow is filled in from.
+type page struct {
+	Name, Recipe, Version, Branch, Tags, Go string
+	// Floating says that Version names another program every night.
+	Floating bool
+	// Runner is the kind of machine that publishes, Checker the one that looks
+	// at pull requests.
+	Runner, Checker string
+	// Own says that Runner is a machine of the user's, where nothing is deleted.
+	Own bool
+	// Closed says why a pull request cannot build: what it needs is secret. ""
+	// where it can.
+	Closed string
+	// Variables are the configuration variables that the recipe expands.
+	Variables []string
+	// Logins are the registries that ask who one is.
+	Logins []login
+	// Secrets are the environment variables that the publishing step gets, each
+	// from the secret of that name.
+	Secrets []secret
+}
+
+// login is a registry and the secrets that hold the login for it.
+type login struct {
+	Host, User, Password string
+	// Package says that it is GitHub's own registry, with the workflow's token.
+	Package bool
+}
+
+// secret is a secret of the environment that the publishing job runs in.
+type secret struct{ Name, What string }
+
+// Packages reports whether the image goes to GitHub's registry.
+func (p *page) Packages() bool {
+	return slices.ContainsFunc(p.Logins, func(l login) bool { return l.Package })
+}
+
+// Setup are all secrets that a person has to enter.
+func (p *page) Setup() []secret {
+	all := slices.Clone(p.Secrets)
+	for _, l := range p.Logins {
+		if !l.Package {
+			all = append(all, secret{l.User, "who pushes to " + l.Host}, secret{l.Password, "a password or token for it"})
+		}
+	}
+	return all
+}
+
+// Minute is when in the hour the image is built: another one for each image,
+// so that not all repositories of an owner start together, and always odd,
+// because full and half hours are when schedules come late.
+func (p *page) Minute() int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.Name))
+	return 5 + 2*int(h.Sum32()%12)
+}
+
+// runner chooses the machine: a build is for the architecture that it runs on.
+func (p *page) runner(r *recipe.Recipe) {
+	p.Runner = "ubuntu-24.04"
+	if len(r.Platforms) > 0 && strings.HasPrefix(r.Platforms[0].Value, "linux/arm64") {
+		p.Runner = "ubuntu-24.04-arm"
+	}
+	p.Checker = p.Runner
+}
+
+// locked are registries that let nobody read who is not logged in.
+var locked = []string{"registry.redhat.io"}
+
+// base looks at where the base comes from.
+func (p *page) base(r *recipe.Recipe, problems *diag.List) {
+	image := strings.TrimPrefix(r.Base.Image.Value, "docker://")
+	host, ok := hostOf(image)
+	if !ok {
+		problems.Add(diag.Diagnostic{
+			Pos: r.Base.Image.Pos, Path: "base.image", Code: "no-runner-has-it",
+			Message: "a runner starts with nothing but the repository, and has no base there",
+			Hint:    "push it to a registry and name it there: bootkiln push " + image + " ghcr.io/OWNER/NAME:TAG",
+		})
+		return
+	}
+	if slices.Contains(locked, host) {
+		p.login(host)
+		p.Closed = host + " asks for a login"
+	}
+}
+
+// targets looks at where the image goes. What is no registry needs no login.
+func (p *page) targets(r *recipe.Recipe) {
+	for _, t := range r.Publish {
+		if host, ok := hostOf(t.To.Value); ok {
+			p.login(host)
+		}
+	}
+}
+
+func (p *page) login(host string) {
+	if slices.ContainsFunc(p.Logins, func(l login) bool { return l.Host == host }) {
+		return
+	}
+	l := login{Host: host, Package: host == "ghcr.io"}
+	if !l.Package {
+		name := strings.Map(func(c rune) rune {
+			if c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+				return c
+			}
+			return '_'
+		}, strings.ToUpper(host))
+		if name[0] >= '0' && name[0] <= '9' {
+			name = "REGISTRY_" + name // the name of a secret begins with no digit
+		}
+		l.User, l.Password = name+"_USERNAME", name+"_PASSWORD"
+	}
+	p.Logins = append(p.Logins, l)
+}
+
+// hostOf returns the registry of a reference; ok is false where it is in none.
+func hostOf(ref string) (host string, ok bool) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return "", false
+	}
+	return reference.Domain(named), true
+}
+
+// key looks at what the image is signed with.
+func (p *page) key(r *recipe.Recipe, problems *diag.List) {
+	key := r.Sign.Key
+	scheme, rest, isURI := strings.Cut(key.Value, "://")
+	switch {
+	case !key.IsSet():
+	case scheme == "env" && isURI:
+		p.secret(rest, "the text of "+KeyPrefix+".key")
+		p.secret("COSIGN_PASSWORD", "its password")
+	case isURI:
+		problems.Add(diag.Diagnostic{
+			Pos: key.Pos, Path: "sign.key", Severity: diag.Warning, Code: "key-service",
+			Message: fmt.Sprintf("the workflow does not log in to the key service of %q", scheme),
+			Hint:    `add the step that does before the step "Publish"`,
+		})
+	default:
+		problems.Add(diag.Diagnostic{
+			Pos: key.Pos, Path: "sign.key", Code: "no-runner-has-it",
+			Message: fmt.Sprintf("a private key belongs in no repository, so a runner has no %q", key.Value),
+			Hint:    "take it from a secret of the workflow: sign: {key: \"env://COSIGN_PRIVATE_KEY\"}",
+		})
+	}
+}
+
+// secrets looks at the secrets that steps of the build take.
+func (p *page) secrets(r *recipe.Recipe, problems *diag.List) {
+	for _, s := range r.Secrets {
+		switch {
+		case s.Env.IsSet():
+			p.secret(s.Env.Value, fmt.Sprintf("the recipe's secret %q", s.ID.Value))
+			p.Closed = "steps of the recipe take secrets"
+		case path.IsAbs(s.File.Value):
+			p.Own = true
+			p.Runner = "[self-hosted, linux]"
+			p.Closed = s.File.Value + " is on a machine that no pull request may run on"
+		default:
+			problems.Add(diag.Diagnostic{
+				Pos: s.File.Pos, Path: "secrets", Code: "no-runner-has-it",
+				Message: fmt.Sprintf("a secret belongs in no repository, so a runner has no %q", s.File.Value),
+				Hint:    fmt.Sprintf("take it from a secret of the workflow: {id: %s, env: NAME}", s.ID.Value),
+			})
+		}
+	}
+}
+
+func (p *page) secret(name, what string) {
+	if !slices.ContainsFunc(p.Secrets, func(s secret) bool { return s.Name == name }) {
+		p.Secrets = append(p.Secrets, secret{name, what})
+	}
+}
