@@ -16,12 +16,18 @@ import (
 
 // sweep removes what runs left that were killed, and only that.
 func (b *Builder) sweep(ctx context.Context) error {
-	unlock, err := b.runs.lock()
-	if err != nil {
+	runs, err := b.runs.abandoned(ctx)
+	if len(runs) == 0 {
 		return err
 	}
+	unlock, lockErr := b.runs.lock()
+	if lockErr != nil {
+		for _, r := range runs {
+			r.unlock()
+		}
+		return errors.Join(err, lockErr)
+	}
 	defer unlock()
-	runs, err := b.runs.abandoned(ctx)
 	errs := []error{err}
 	for _, r := range runs {
 		b.log.InfoContext(ctx, "removing what an interrupted build left", "run", r.id)

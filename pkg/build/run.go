@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,11 +79,37 @@ func (d runDir) create() (*run, error) {
 }
 
 // abandoned returns the runs that no living process owns, locked for this one.
-// The caller holds [runDir.lock].
 func (d runDir) abandoned(ctx context.Context) ([]*run, error) {
+	orphans, err := d.orphans()
+	// Without the lock of all runs, since a worker may take a while to die.
+	orphans = slices.DeleteFunc(orphans, func(r *run) bool {
+		takeErr := r.takeWorker(ctx)
+		if takeErr == nil {
+			return false
+		}
+		r.unlock()
+		if !errors.Is(takeErr, unix.EWOULDBLOCK) {
+			err = errors.Join(err, takeErr)
+		}
+		return true
+	})
+	if err != nil {
+		err = fmt.Errorf("looking for unfinished builds: %w", err)
+	}
+	return orphans, err
+}
+
+// orphans returns the runs whose callers are dead, with this process as their
+// caller. Their workers may live.
+func (d runDir) orphans() ([]*run, error) {
+	unlock, err := d.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	entries, err := os.ReadDir(d.root)
 	if err != nil {
-		return nil, fmt.Errorf("looking for unfinished builds: %w", err)
+		return nil, err
 	}
 	var runs []*run
 	for _, e := range entries {
@@ -91,10 +118,10 @@ func (d runDir) abandoned(ctx context.Context) ([]*run, error) {
 			continue
 		}
 		r := &run{id: id, dir: filepath.Join(d.root, e.Name())}
-		switch err := r.take(ctx); {
+		switch r.caller, err = openLock(r.path(callerLock)); {
 		case errors.Is(err, unix.EWOULDBLOCK):
 		case err != nil:
-			return runs, fmt.Errorf("looking for unfinished builds: %w", err)
+			return runs, err
 		default:
 			runs = append(runs, r)
 		}
@@ -154,17 +181,9 @@ func (r *run) holdBallast() error {
 	return f.Close()
 }
 
-// take locks an abandoned run. It returns EWOULDBLOCK for one that is alive.
-func (r *run) take(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			r.unlock()
-		}
-	}()
-	if r.caller, err = openLock(r.path(callerLock)); err != nil {
-		return err
-	}
-	// A worker whose caller is gone is about to end.
+// takeWorker waits for the worker of an orphan to die, and locks the run in its
+// place. It returns EWOULDBLOCK for a worker that does not die.
+func (r *run) takeWorker(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, workerEnd)
 	defer cancel()
 	for {

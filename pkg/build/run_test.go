@@ -37,11 +37,6 @@ func TestRunsAreLocked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unlock, err := d.lock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
 	found, err := d.abandoned(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +51,8 @@ func TestRunsAreLocked(t *testing.T) {
 	alive.unlock()
 }
 
-// A worker that outlives its caller keeps its run until it is dead.
+// A worker that outlives its caller keeps its run until it is dead, and nobody
+// else from building.
 func TestRunWaitsForItsWorker(t *testing.T) {
 	t.Parallel()
 	d := runDir{root: filepath.Join(t.TempDir(), "bootkiln")}
@@ -67,11 +63,6 @@ func TestRunWaitsForItsWorker(t *testing.T) {
 	worker := r.worker
 	r.worker = nil
 	r.unlock() // the caller is dead
-	unlock, err := d.lock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
 	done := make(chan []*run)
 	go func() {
 		found, err := d.abandoned(t.Context())
@@ -85,6 +76,11 @@ func TestRunWaitsForItsWorker(t *testing.T) {
 		t.Errorf("found %v while the worker lives", found)
 	default:
 	}
+	other, err := d.create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.unlock()
 	worker.Close()
 	if found := <-done; len(found) != 1 {
 		t.Errorf("found %v when the worker is dead", found)
