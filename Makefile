@@ -13,6 +13,7 @@ LIGHT := ./pkg/diag/... ./pkg/recipe/... ./pkg/plan/... ./pkg/containerfile/... 
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 EXAMPLE := examples/debian-minimal/recipe.yaml
 
 .PHONY: build
@@ -43,8 +44,9 @@ demo: ## a recipe from YAML to a signed tag, on a registry of its own
 	hack/demo
 
 .PHONY: lint
-lint: $(GOLANGCI) deps-bed ## golangci-lint and shellcheck
+lint: $(GOLANGCI) deps-bed ## golangci-lint, shellcheck and actionlint
 	$(GOLANGCI) run ./...
+	GOFLAGS= go run $(ACTIONLINT) .github/workflows/*.yml examples/github-actions/nightly.yml pkg/scaffold/testdata/*.yml
 	shellcheck .ci/run hack/*
 
 $(GOLANGCI): | deps-build

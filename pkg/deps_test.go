@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"pkg/host":             {"pkg/diag"},
 	"recipes":              {},
 	"pkg/recipe":           {"pkg/diag"},
+	"pkg/scaffold":         {"pkg/diag", "pkg/recipe"},
 	"pkg/plan":             {"pkg/diag", "pkg/recipe"},
 	"pkg/containerfile":    {"pkg/diag", "pkg/plan"},
 	"pkg/build": {

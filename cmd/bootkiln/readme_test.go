@@ -50,20 +50,7 @@ func TestDocumentedCommands(t *testing.T) {
 					continue
 				}
 				seen++
-				cmd, args, err := newRootCmd(&env{}).Find(words[1:])
-				if err == nil {
-					err = cmd.ParseFlags(args)
-				}
-				if err == nil {
-					err = cmd.ValidateRequiredFlags()
-				}
-				if err == nil {
-					err = cmd.ValidateFlagGroups()
-				}
-				if err == nil {
-					err = cmd.ValidateArgs(cmd.Flags().Args())
-				}
-				if err != nil {
+				if err := typed(words[1:]); err != nil {
 					t.Errorf("%s: %q: %v", file, strings.TrimSpace(line), err)
 				}
 			}
@@ -72,6 +59,24 @@ func TestDocumentedCommands(t *testing.T) {
 	if seen < 10 {
 		t.Errorf("found %d commands only; are they no longer in blocks of the language sh?", seen)
 	}
+}
+
+// typed says what is wrong with a command line, without its program.
+func typed(words []string) error {
+	cmd, args, err := newRootCmd(&env{}).Find(words)
+	if err == nil {
+		err = cmd.ParseFlags(args)
+	}
+	if err == nil {
+		err = cmd.ValidateRequiredFlags()
+	}
+	if err == nil {
+		err = cmd.ValidateFlagGroups()
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	return err
 }
 
 // No number is left to be filled in.

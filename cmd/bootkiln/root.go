@@ -72,7 +72,7 @@ only then writes the tags.`,
 		}
 	}
 	add("recipe",
-		newValidateCmd(e), newPlanCmd(e, g), newRenderCmd(e, g), newBuildCmd(e, g), newPublishCmd(e, g), newSchemaCmd(e))
+		newInitCmd(e, g), newValidateCmd(e), newPlanCmd(e, g), newRenderCmd(e, g), newBuildCmd(e, g), newPublishCmd(e, g), newSchemaCmd(e), newCiCmd(e))
 	add("image",
 		newCheckCmd(e, g), newPushCmd(e, g), newSignCmd(e), newVerifyCmd(e))
 	add("host",

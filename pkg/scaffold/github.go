@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"path"
@@ -60,12 +61,9 @@ type Workflow struct {
 // requests. The list has what of the recipe no runner can have, at its place;
 // the text is nil when one of them is an error.
 func GitHub(r *recipe.Recipe, w Workflow) ([]byte, diag.List) {
-	p := &page{Name: r.Name.Value, Recipe: w.Recipe, Version: w.Version, Branch: w.Branch, Tags: buildTags, Go: goVersion}
-	if p.Version == "" {
-		p.Version = branchMain
-	}
-	if p.Branch == "" {
-		p.Branch = branchMain
+	p := &page{
+		Name: r.Name.Value, Recipe: w.Recipe, Tags: buildTags, Go: goVersion, Known: r.Base.Distro.IsSet(),
+		Version: cmp.Or(w.Version, branchMain), Branch: cmp.Or(w.Branch, branchMain),
 	}
 	p.Floating = p.Version == branchMain
 	for _, name := range w.Variables {
@@ -107,11 +105,14 @@ type page struct {
 	// Runner is the kind of machine that publishes, Checker the one that looks
 	// at pull requests.
 	Runner, Checker string
-	// Own says that Runner is a machine of the user's, where nothing is deleted.
-	Own bool
+	// Own says what a machine of the user's has that no other one has. Nothing is
+	// deleted there. "" for a machine of GitHub's.
+	Own string
 	// Closed says why a pull request cannot build: what it needs is secret. ""
 	// where it can.
 	Closed string
+	// Known says that the recipe can be planned without a look at its base.
+	Known bool
 	// Variables are the configuration variables that the recipe expands.
 	Variables []string
 	// Logins are the registries that ask who one is.
@@ -138,13 +139,22 @@ func (p *page) Packages() bool {
 
 // Setup are all secrets that a person has to enter.
 func (p *page) Setup() []secret {
-	all := slices.Clone(p.Secrets)
+	all := slices.DeleteFunc(slices.Clone(p.Secrets), func(s secret) bool { return setByGitHub(s.Name) })
 	for _, l := range p.Logins {
 		if !l.Package {
-			all = append(all, secret{l.User, "who pushes to " + l.Host}, secret{l.Password, "a password or token for it"})
+			all = append(all, secret{l.User, "a user name for " + l.Host}, secret{l.Password, "a password or token for it"})
 		}
 	}
 	return all
+}
+
+// Width is that of the longest name in Setup.
+func (p *page) Width() int {
+	width := 0
+	for _, s := range p.Setup() {
+		width = max(width, len(s.Name))
+	}
+	return width
 }
 
 // Minute is when in the hour the image is built: another one for each image,
@@ -165,8 +175,18 @@ func (p *page) runner(r *recipe.Recipe) {
 	p.Checker = p.Runner
 }
 
-// locked are registries that let nobody read who is not logged in.
-var locked = []string{"registry.redhat.io"}
+// redHat is the registry of RHEL: it lets nobody read who is not logged in, and
+// what is installed from its images' repositories takes a subscription of the
+// machine that builds.
+const redHat = "registry.redhat.io"
+
+// own has the image built on a machine of the user's.
+func (p *page) own(has string) {
+	if p.Own != "" {
+		has = p.Own + ", and " + has
+	}
+	p.Own, p.Runner = has, "[self-hosted, linux]"
+}
 
 // base looks at where the base comes from.
 func (p *page) base(r *recipe.Recipe, problems *diag.List) {
@@ -180,8 +200,9 @@ func (p *page) base(r *recipe.Recipe, problems *diag.List) {
 		})
 		return
 	}
-	if slices.Contains(locked, host) {
+	if host == redHat {
 		p.login(host)
+		p.own("has a subscription to RHEL")
 		p.Closed = host + " asks for a login"
 	}
 }
@@ -256,8 +277,7 @@ func (p *page) secrets(r *recipe.Recipe, problems *diag.List) {
 			p.secret(s.Env.Value, fmt.Sprintf("the recipe's secret %q", s.ID.Value))
 			p.Closed = "steps of the recipe take secrets"
 		case path.IsAbs(s.File.Value):
-			p.Own = true
-			p.Runner = "[self-hosted, linux]"
+			p.own("has " + s.File.Value)
 			p.Closed = s.File.Value + " is on a machine that no pull request may run on"
 		default:
 			problems.Add(diag.Diagnostic{

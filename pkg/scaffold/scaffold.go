@@ -7,6 +7,7 @@ package scaffold
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -82,14 +83,14 @@ type File struct {
 
 // OptionError is an option that no project can be made with.
 type OptionError struct {
-	// Option is the field of [Options], in lower case, and Value what it holds.
-	Option, Value string
-	// Why is what is wrong with it, and Hint how to mend it.
+	// Option is what the command calls it: "template", "name", "registry", "ci".
+	Option string
+	// Why is what is wrong with its value, and Hint how to mend it.
 	Why, Hint string
 }
 
-// Error names the option, its value and the cause; the hint is apart.
-func (e *OptionError) Error() string { return fmt.Sprintf("%s %q: %s", e.Option, e.Value, e.Why) }
+// Error names the option and the cause; the hint is apart.
+func (e *OptionError) Error() string { return e.Option + ": " + e.Why }
 
 // MendHint returns the hint.
 func (e *OptionError) MendHint() string { return e.Hint }
@@ -98,9 +99,7 @@ func (e *OptionError) MendHint() string { return e.Hint }
 var embedded embed.FS
 
 // Files returns the files of a new project, sorted by name, without the keys.
-// What is wrong with the options is an [*OptionError]; a workflow that cannot
-// be made of the template's recipe is a [*diag.ListError], with positions in
-// [RecipeFile].
+// What is wrong with the options is an [*OptionError].
 func Files(o Options) ([]File, error) {
 	if !slices.ContainsFunc(templates, func(t Template) bool { return t.Name == o.Template }) {
 		return nil, unknownTemplate(o.Template)
@@ -126,8 +125,8 @@ func Files(o Options) ([]File, error) {
 		w := *o.GitHub
 		w.Recipe = RecipeFile
 		text, problems := GitHub(r, w)
-		if err := problems.Err(); err != nil {
-			return nil, err
+		if problems.HasErrors() {
+			return nil, &OptionError{Option: "ci", Why: problems[0].Message, Hint: problems[0].Hint}
 		}
 		files = append(files, File{Name: WorkflowFile, Content: text, Mode: 0o644})
 	}
@@ -136,7 +135,10 @@ func Files(o Options) ([]File, error) {
 }
 
 func unknownTemplate(name string) error {
-	e := &OptionError{Option: "template", Value: name, Why: "there is no such template"}
+	e := &OptionError{Option: "template", Why: fmt.Sprintf("there is no template %q", name)}
+	if name == "" {
+		e.Why = "none is named, and every project begins with one"
+	}
 	var names []string
 	for _, t := range templates {
 		names = append(names, t.Name)
@@ -156,9 +158,10 @@ func (o Options) blame(problems diag.List) error {
 		switch {
 		case d.Severity != diag.Error:
 		case d.Path == "name":
-			return &OptionError{Option: "name", Value: o.Name, Why: d.Message, Hint: d.Hint}
+			return &OptionError{Option: "name", Why: d.Message, Hint: d.Hint}
 		case strings.HasPrefix(d.Path, "publish"):
-			return &OptionError{Option: "registry", Value: o.Registry, Why: d.Message, Hint: d.Hint}
+			// The recipe has both in one word.
+			return &OptionError{Option: "registry", Why: d.Message, Hint: strings.ReplaceAll(d.Hint, "/"+o.Name+`"`, `"`)}
 		}
 	}
 	return problems.Err()
@@ -248,6 +251,47 @@ func (o Options) SignKey() string {
 		return "env://COSIGN_PRIVATE_KEY"
 	}
 	return KeyPrefix + ".key"
+}
+
+// Branch is the branch that a workflow publishes.
+func (o Options) Branch() string { return cmp.Or(o.GitHub.Branch, branchMain) }
+
+// Host is the registry that the project publishes to.
+func (o Options) Host() string {
+	host, _, _ := strings.Cut(o.Registry, "/")
+	return host
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z0-9_]+)\}`)
+
+// Variables are those that the registry is written with.
+func (o Options) Variables() []string {
+	var names []string
+	for _, match := range variable.FindAllStringSubmatch(o.Registry, -1) {
+		names = append(names, match[1])
+	}
+	return names
+}
+
+// Pull is the image as machines name it, with words in capitals for what only
+// the environment of the one who publishes knows.
+func (o Options) Pull() string {
+	return strings.ReplaceAll(variable.ReplaceAllString(o.To(), "$1"), "GITHUB_REPOSITORY_OWNER", "OWNER") + ":latest"
+}
+
+// Step is a command to type, and what it does.
+type Step struct{ Command, Does string }
+
+// Steps are the first commands in a new project.
+func (o Options) Steps() []Step {
+	steps := []Step{
+		{"bootkiln validate " + RecipeFile, "the recipe alone: no root, no network"},
+		{"sudo bootkiln build " + RecipeFile, "into the store that podman and bootc use"},
+	}
+	if o.GitHub != nil {
+		return append(steps, Step{"git push", "the rest is GitHub's: see README.md"})
+	}
+	return append(steps, Step{"sudo -E bootkiln publish " + RecipeFile, "build, sign, push: see README.md"})
 }
 
 // NameFor returns the name of an image for a folder of that name, "" where
