@@ -80,6 +80,12 @@ var rpmPackages = []rpmPackage{
 	{name: "desktop-shell"},
 }
 
+// vendorPackages are those of a second repository.
+var vendorPackages = []rpmPackage{
+	{name: "two", version: "3.0"},
+	{name: "vendor-only"},
+}
+
 // comps has a group and an environment group that holds another one.
 const comps = `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
@@ -109,9 +115,10 @@ const comps = `<?xml version="1.0" encoding="UTF-8"?>
 
 // rpmRepository is a repository that real tools made, served on loopback.
 type rpmRepository struct {
-	// url is that of the repository, and key that of the key that its packages
-	// are signed with, but for the package "forged".
-	url, key string
+	// url is that of the repository, vendor that of another one; key and keyFile
+	// are the address and the file of the key that their packages are signed
+	// with, but for the packages "forged" (another key) and "unsigned".
+	url, vendor, key, keyFile string
 	// local is a file with the package "site", which is unsigned and in no
 	// repository; remote and remoteSum are the address and the SHA-256 of a
 	// file with the package "download", likewise.
@@ -123,20 +130,28 @@ type rpmRepository struct {
 func newRPMRepository(t testing.TB) *rpmRepository {
 	t.Helper()
 	dir := t.TempDir()
-	packages := filepath.Join(dir, "served", "repository")
-	buildRPMs(t, packages, append(rpmPackages, rpmPackage{name: "forged"})...)
-	forged, err := filepath.Glob(filepath.Join(packages, "forged-*.rpm"))
-	if err != nil || len(forged) != 1 {
-		t.Fatalf("%q, %v", forged, err)
+	in := func(elem ...string) string { return filepath.Join(append([]string{dir}, elem...)...) }
+	repository, vendor := in("served", "repository"), in("served", "vendor")
+	buildRPMs(t, repository, rpmPackages...)
+	buildRPMs(t, vendor, vendorPackages...)
+	buildRPMs(t, in("forged"), rpmPackage{name: "forged"})
+	buildRPMs(t, in("unsigned"), rpmPackage{name: "unsigned"})
+	signRPMs(t, in("served", "key.asc"), append(rpmsIn(t, repository), rpmsIn(t, vendor)...)...)
+	signRPMs(t, in("other.asc"), rpmsIn(t, in("forged"))...)
+	for _, name := range []string{"forged", "unsigned"} {
+		for _, file := range rpmsIn(t, in(name)) {
+			if err := os.Rename(file, filepath.Join(repository, filepath.Base(file))); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	signRPMs(t, filepath.Join(dir, "served", "RPM-GPG-KEY-e2e"), except(t, filepath.Join(packages, "*.rpm"), forged[0])...)
-	signRPMs(t, filepath.Join(dir, "RPM-GPG-KEY-other"), forged[0])
-	write(t, filepath.Join(dir, "comps.xml"), []byte(comps))
-	tool(t, nil, "createrepo_c", "--quiet", "--groupfile", filepath.Join(dir, "comps.xml"), packages)
+	write(t, in("comps.xml"), []byte(comps))
+	tool(t, nil, "createrepo_c", "--quiet", "--groupfile", in("comps.xml"), repository)
+	tool(t, nil, "createrepo_c", "--quiet", vendor)
 
-	buildRPMs(t, dir, rpmPackage{name: "site", requires: []string{"plain-too"}})
-	buildRPMs(t, filepath.Join(dir, "served"), rpmPackage{name: "download"})
-	download := filepath.Join(dir, "served", "download-1.0-1.noarch.rpm")
+	buildRPMs(t, in("local"), rpmPackage{name: "site", requires: []string{"plain-too"}})
+	buildRPMs(t, in("served", "download"), rpmPackage{name: "download"})
+	download := rpmsIn(t, in("served", "download"))[0]
 	content, err := os.ReadFile(download)
 	if err != nil {
 		t.Fatal(err)
@@ -145,12 +160,13 @@ func newRPMRepository(t testing.TB) *rpmRepository {
 
 	// dnf keeps what it read of an address, and ports are used again.
 	mark := "/" + strings.ToLower(rand.Text()) + "/"
-	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(filepath.Join(dir, "served")))))
+	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(in("served")))))
 	t.Cleanup(server.Close)
+	at := server.URL + mark
 	return &rpmRepository{
-		url: server.URL + mark + "repository", key: server.URL + mark + "RPM-GPG-KEY-e2e",
-		local:  filepath.Join(dir, "site-1.0-1.noarch.rpm"),
-		remote: server.URL + mark + filepath.Base(download), remoteSum: hex.EncodeToString(sum[:]),
+		url: at + "repository", vendor: at + "vendor", key: at + "key.asc", keyFile: in("served", "key.asc"),
+		local:  rpmsIn(t, in("local"))[0],
+		remote: at + "download/" + filepath.Base(download), remoteSum: hex.EncodeToString(sum[:]),
 	}
 }
 
@@ -187,7 +203,7 @@ func signRPMs(t testing.TB, public string, packages ...string) {
 			t.Error(err)
 		}
 	}()
-	name := filepath.Base(public)
+	name := strings.TrimSuffix(filepath.Base(public), ".asc")
 	tool(t, env, "gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", name+" <"+name+"@example.com>", "rsa2048", "sign", "never")
 	tool(t, env, "gpg", "--batch", "--armor", "--output", public, "--export")
 	tool(t, env, "rpmsign", append([]string{"--define", "__gpg /usr/bin/gpg", "--define", "_gpg_path " + home, "--define", "_gpg_name " + name, "--addsign"}, packages...)...)
@@ -203,18 +219,12 @@ func tool(t testing.TB, env []string, name string, args ...string) {
 	}
 }
 
-// except lists the files that match, without one.
-func except(t testing.TB, pattern, without string) []string {
+// rpmsIn lists the package files in a folder, of which there is one at least.
+func rpmsIn(t testing.TB, dir string) []string {
 	t.Helper()
-	all, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []string
-	for _, name := range all {
-		if name != without {
-			list = append(list, name)
-		}
+	list, err := filepath.Glob(filepath.Join(dir, "*.rpm"))
+	if err != nil || len(list) == 0 {
+		t.Fatalf("packages in %q: %q, %v", dir, list, err)
 	}
 	return list
 }
