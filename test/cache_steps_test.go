@@ -130,7 +130,7 @@ func TestCacheFollowsContent(t *testing.T) {
 		want   string
 	}{
 		{"all dates", func(t testing.TB) {
-			must(t, filepath.WalkDir(p.dir, func(name string, d fs.DirEntry, err error) error {
+			must(t, filepath.WalkDir(p.dir, func(name string, _ fs.DirEntry, err error) error {
 				if err != nil || strings.HasPrefix(name, p.out) {
 					return err
 				}
@@ -150,8 +150,9 @@ func TestCacheFollowsContent(t *testing.T) {
 		{"file in the folder", change("folder/name"), "folder", "usr/lib/cached/folder/name", "name 2\n"},
 		{"file below the folder", change("folder/sub/other"), "folder", "usr/lib/cached/folder/sub/other", "other 2\n"},
 		{"mode of a file in the folder", func(t testing.TB) { must(t, os.Chmod(path("folder/name"), 0o700)) }, "folder", "", ""},
-		{"name of a file in the folder", func(t testing.TB) { must(t, os.Rename(path("folder/name"), path("folder/renamed"))) },
-			"folder", "usr/lib/cached/folder/renamed", "name 2\n"},
+		{"name of a file in the folder", func(t testing.TB) {
+			must(t, os.Rename(path("folder/name"), path("folder/renamed")))
+		}, "folder", "usr/lib/cached/folder/renamed", "name 2\n"},
 		{"file", change("file"), "file", "usr/lib/cached/file", "file 2\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

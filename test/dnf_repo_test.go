@@ -191,7 +191,7 @@ func buildRPMs(t testing.TB, dir string, packages ...rpmPackage) {
 // signRPMs signs packages with a new key, and writes the public one to a file.
 func signRPMs(t testing.TB, public string, packages ...string) {
 	t.Helper()
-	// The path of the agent's socket must be short.
+	//nolint:usetesting // the path of the agent's socket must be short
 	home, err := os.MkdirTemp("", "gpg")
 	if err != nil {
 		t.Fatal(err)
