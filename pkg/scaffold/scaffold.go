@@ -1,5 +1,5 @@
-// Package scaffold: a name and a template → the files of a new project, and a
-// recipe → the workflow that builds and publishes it in GitHub Actions.
+// Package scaffold turns a template and a name into the files of a new project,
+// and a recipe into the workflow that builds and publishes it in GitHub Actions.
 //
 // It only says what the files hold. Writing them, and making the keys, is the
 // command's.
@@ -291,7 +291,16 @@ func (o Options) Steps() []Step {
 	if o.GitHub != nil {
 		return append(steps, Step{"git push", "the rest is GitHub's: see README.md"})
 	}
-	return append(steps, Step{"sudo -E bootkiln publish " + RecipeFile, "build, sign, push: see README.md"})
+	return append(steps, Step{o.Sudo() + " bootkiln publish " + RecipeFile, "build, sign, push: see README.md"})
+}
+
+// Sudo is how to become root for a login and for what uses it: where logins are
+// kept depends on the environment, so both have to have the same one.
+func (o Options) Sudo() string {
+	if len(o.Variables()) > 0 {
+		return "sudo -E"
+	}
+	return "sudo"
 }
 
 // NameFor returns the name of an image for a folder of that name, "" where
