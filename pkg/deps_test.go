@@ -59,7 +59,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/host",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/host", "pkg/scaffold",
 }
 
 type listed struct {

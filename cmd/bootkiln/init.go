@@ -74,7 +74,7 @@ func (o *initOptions) run() error {
 	}
 	files, err := scaffold.Files(project)
 	if option, ok := asError[*scaffold.OptionError](err); ok {
-		return hinted(&usageError{fmt.Errorf("option --%w", option)}, option.Hint)
+		return &usageError{fmt.Errorf("option --%w", option)}
 	}
 	if err != nil {
 		return fmt.Errorf("making the project: %w", err)

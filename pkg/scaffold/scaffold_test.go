@@ -190,14 +190,27 @@ func TestOptionsStayThemselves(t *testing.T) {
 		if err := yaml.Unmarshal(files[at].Content, &got); err != nil {
 			t.Fatal(err)
 		}
-		if o.Registry == "" {
-			o.Registry = scaffold.DefaultRegistry
-		}
-		o.Registry = strings.TrimSuffix(o.Registry, "/")
 		if got.Name != o.Name || len(got.Publish) != 1 || got.Publish[0].To != o.To() || got.Base.Distro != "fedora-44" {
 			t.Fatalf("asked for %+v, got %+v", o, got)
 		}
 	})
+}
+
+// A workflow of a new project knows what its registry is written with.
+func TestWorkflowOfProject(t *testing.T) {
+	t.Parallel()
+	files, err := scaffold.Files(scaffold.Options{
+		Template: "centos-kde", Name: "kiln", Registry: "docker.io/${HUB_USER}/", GitHub: &scaffold.Workflow{Version: "v1.2.3"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(files, func(f scaffold.File) bool { return f.Name == scaffold.WorkflowFile })
+	for _, line := range []string{"  HUB_USER: ${{ vars.HUB_USER }}\n", "  RECIPE: recipe.yaml\n", "  BOOTKILN_VERSION: v1.2.3\n", "docker.io\n"} {
+		if !strings.Contains(string(files[at].Content), line) {
+			t.Errorf("it does not say %q:\n%s", line, files[at].Content)
+		}
+	}
 }
 
 func TestNameFor(t *testing.T) {
