@@ -372,7 +372,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, problems := recipe.Parse("recipe.yaml", text.Bytes(), options()); len(problems) > 0 {
+		if _, problems := recipe.Parse("recipe.yaml", text.Bytes(), options()); problems.HasErrors() {
 			b.Fatal(problems)
 		}
 	}

@@ -36,6 +36,9 @@ type rule struct {
 	empty bool
 	// variables has ${NAME} replaced before all else.
 	variables bool
+	// def is the name under which the schema says the rule once for all words
+	// that have it; "" says it with each.
+	def string
 	// inspect finds what a pattern cannot, or can say better; nil where there
 	// is no more to say. It runs before pattern and choices.
 	inspect func(text string, src *source) *fault

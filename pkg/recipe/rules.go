@@ -3,7 +3,6 @@ package recipe
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -143,22 +142,6 @@ var (
 		what: "a kernel argument", form: "one argument without blanks, as in quiet or console=ttyS0",
 		pattern: whole(`[A-Za-z0-9_][A-Za-z0-9_.-]*(?:=[A-Za-z0-9_.,:;/@%+=~^*!|\[\]-]*)?`),
 		inspect: inspectKernelArgument,
-	}
-
-	languageRule = &rule{
-		what: "a locale", form: "language, country and encoding, as in ko_KR.UTF-8",
-		pattern: whole(`C[.]UTF-8|[a-z]{2,3}_[A-Z]{2}[.]UTF-8(?:@[a-z]+)?`),
-		inspect: inspectLanguage,
-	}
-
-	keymapRule = &rule{
-		what: "a keymap", form: "a name that localectl list-keymaps prints, as in us or kr",
-		pattern: whole(`[a-z0-9][A-Za-z0-9_.-]*`), longest: 64,
-	}
-
-	timezoneRule = &rule{
-		what: "a time zone", form: "area and city, as in Asia/Seoul, or UTC",
-		pattern: whole(`UTC|GMT|[A-Z][A-Za-z_]+(?:/[A-Za-z0-9][A-Za-z0-9_+-]*){1,2}`), longest: 64,
 	}
 
 	secretIDRule = &rule{
@@ -359,15 +342,6 @@ func inspectKernelArgument(text string, _ *source) *fault {
 	switch key, _, _ := strings.Cut(text, "="); key {
 	case "root", "ostree", "composefs", "initrd", "rootflags":
 		return &fault{why: key + " is set by the installation", hint: "remove it"}
-	}
-	return nil
-}
-
-var bareLanguage = regexp.MustCompile(`^([a-z]{2,3}_[A-Z]{2})(?:[.][Uu][Tt][Ff]-?8)?$`)
-
-func inspectLanguage(text string, _ *source) *fault {
-	if m := bareLanguage.FindStringSubmatch(text); m != nil && text != m[1]+".UTF-8" {
-		return &fault{hint: fmt.Sprintf("write %q", m[1]+".UTF-8")}
 	}
 	return nil
 }

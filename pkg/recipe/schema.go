@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -13,7 +14,10 @@ import (
 // accepts every recipe that Parse accepts. What lies between values, and what
 // is not in the file, it cannot know.
 func Schema() []byte {
-	root := schemaOf(language)
+	w := &schemaWriter{said: map[*spec]int{}}
+	w.count(language)
+	root := w.of(language)
+	root.Defs = w.defs
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "bootkiln recipe, version 1"
 	var out bytes.Buffer
@@ -26,9 +30,44 @@ func Schema() []byte {
 	return out.Bytes()
 }
 
+// schemaWriter keeps what the schema says once and refers to from several
+// places: the rows that stand at the top and under "when", and the rules that
+// have a name for it.
+type schemaWriter struct {
+	// said is how many words have a spec.
+	said map[*spec]int
+	defs properties
+}
+
+// count fills said.
+func (w *schemaWriter) count(s *spec) {
+	for s.kind == listKind {
+		s = s.item
+	}
+	for _, row := range s.words {
+		w.said[row.spec]++
+		if w.said[row.spec] == 1 {
+			w.count(row.spec)
+		}
+	}
+}
+
+// once returns a reference to what describe returns, which is called the first
+// time only.
+func (w *schemaWriter) once(name string, describe func() *schema) *schema {
+	if !slices.ContainsFunc(w.defs, func(p property) bool { return p.key == name }) {
+		i := len(w.defs)
+		w.defs = append(w.defs, property{key: name})
+		value := describe() // which may append to defs itself
+		w.defs[i].value = value
+	}
+	return &schema{Ref: "#/$defs/" + name}
+}
+
 // schema is what of the vocabulary of draft 2020-12 the table needs.
 type schema struct {
 	Schema               string     `json:"$schema,omitempty"`
+	Ref                  string     `json:"$ref,omitempty"`
 	Title                string     `json:"title,omitempty"`
 	Description          string     `json:"description,omitempty"`
 	Examples             []any      `json:"examples,omitempty"`
@@ -47,6 +86,7 @@ type schema struct {
 	AdditionalProperties any        `json:"additionalProperties,omitempty"`
 	OneOf                []*schema  `json:"oneOf,omitempty"`
 	AnyOf                []*schema  `json:"anyOf,omitempty"`
+	Defs                 properties `json:"$defs,omitempty"`
 }
 
 // properties keep the table's order, which a map would lose.
@@ -81,7 +121,7 @@ func (p properties) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func schemaOf(s *spec) *schema {
+func (w *schemaWriter) of(s *spec) *schema {
 	switch s.kind {
 	case booleanKind:
 		return &schema{Type: "boolean"}
@@ -91,26 +131,33 @@ func schemaOf(s *spec) *schema {
 		}
 		return &schema{Type: "integer", Minimum: s.rule.least, Maximum: s.rule.most}
 	case listKind:
-		return &schema{Type: "array", Items: schemaOf(s.item)}
+		return &schema{Type: "array", Items: w.of(s.item)}
 	case recordKind:
-		return schemaOfRecord(s)
+		return w.record(s)
 	case pairsKind:
 		return &schema{
-			Type: "object", PropertyNames: s.keys.schema(), AdditionalProperties: s.rule.schema(),
+			Type: "object", PropertyNames: w.rule(s.keys), AdditionalProperties: w.rule(s.rule),
 		}
 	}
-	return s.rule.schema()
+	return w.rule(s.rule)
 }
 
-func schemaOfRecord(s *spec) *schema {
+func (w *schemaWriter) record(s *spec) *schema {
 	out := &schema{Type: "object", AdditionalProperties: json.RawMessage("false")}
-	for _, w := range s.words {
-		of := schemaOf(w.spec)
-		of.Description = w.doc
-		of.Examples = w.values()
-		out.Properties = append(out.Properties, property{w.key, of})
-		if w.required {
-			out.Required = append(out.Required, w.key)
+	for _, row := range s.words {
+		of := func() *schema {
+			of := w.of(row.spec)
+			of.Description = row.doc
+			of.Examples = row.values()
+			return of
+		}
+		if w.said[row.spec] > 1 {
+			out.Properties = append(out.Properties, property{row.key, w.once(row.key, of)})
+		} else {
+			out.Properties = append(out.Properties, property{row.key, of()})
+		}
+		if row.required {
+			out.Required = append(out.Required, row.key)
 		}
 	}
 	for _, key := range s.oneOf {
@@ -119,8 +166,16 @@ func schemaOfRecord(s *spec) *schema {
 	if s.bare == "" {
 		return out
 	}
-	w, _ := s.word(s.bare)
-	return &schema{AnyOf: []*schema{schemaOf(w.spec), out}}
+	row, _ := s.word(s.bare)
+	return &schema{AnyOf: []*schema{w.of(row.spec), out}}
+}
+
+// rule describes the texts that a rule accepts.
+func (w *schemaWriter) rule(r *rule) *schema {
+	if r.def == "" {
+		return r.schema()
+	}
+	return w.once(r.def, r.schema)
 }
 
 // schema describes the texts that a rule accepts, as they stand in the file:
