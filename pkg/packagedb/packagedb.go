@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 )
 
 // Package is an installed package.
@@ -27,6 +28,23 @@ type Package struct {
 	Source string
 	// Format is "dpkg" or "rpm".
 	Format string
+	// Vendor is who built an rpm, in its own words ("Red Hat, Inc.", "CentOS");
+	// "" where it does not say. dpkg knows no vendors.
+	Vendor string
+}
+
+// EVR takes Version apart: the epoch, "0" where there is none, what the
+// software's authors call the version, and the distribution's revision of it,
+// "" for a package that has none.
+func (p Package) EVR() (epoch, version, release string) {
+	epoch, version, found := strings.Cut(p.Version, ":")
+	if !found {
+		epoch, version = "0", p.Version
+	}
+	if i := strings.LastIndexByte(version, '-'); i >= 0 {
+		version, release = version[:i], version[i+1:]
+	}
+	return epoch, version, release
 }
 
 // ErrNone says that a root file system has no package database that is known.

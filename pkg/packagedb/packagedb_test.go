@@ -95,7 +95,7 @@ func FuzzDpkgStatus(f *testing.F) {
 
 // rpmHeader makes the header of an rpm as its database keeps it: counts, an
 // index of tag, type, offset and count, and the data (lib/header.c of rpm).
-func rpmHeader(epoch int, name, version, release, arch, source string) []byte {
+func rpmHeader(epoch int, name, version, release, arch, source, vendor string) []byte {
 	var index, data []byte
 	add := func(tag, kind uint32, value []byte) {
 		for _, v := range []uint32{tag, kind, uint32(len(data)), 1} {
@@ -110,7 +110,7 @@ func rpmHeader(epoch int, name, version, release, arch, source string) []byte {
 	for _, f := range []struct {
 		tag   uint32
 		value string
-	}{{1000, name}, {1001, version}, {1002, release}, {1022, arch}, {1044, source}} {
+	}{{1000, name}, {1001, version}, {1002, release}, {1022, arch}, {1044, source}, {1011, vendor}} {
 		if f.value != "" {
 			add(f.tag, stringType, append([]byte(f.value), 0))
 		}
@@ -156,11 +156,11 @@ func rpmDatabase(t *testing.T, headers ...[]byte) (db, wal []byte) {
 func TestPackages(t *testing.T) {
 	t.Parallel()
 	db, wal := rpmDatabase(t,
-		rpmHeader(0, "bash", "5.2.26", "6.el10", "x86_64", "bash-5.2.26-6.el10.src.rpm"),
-		rpmHeader(2, "vim-minimal", "9.1", "1.el10", "x86_64", "vim-9.1-1.el10.src.rpm"),
-		rpmHeader(0, "gpg-pubkey", "8483c65d", "5ccc5b19", "", ""),
+		rpmHeader(0, "bash", "5.2.26", "6.el10", "x86_64", "bash-5.2.26-6.el10.src.rpm", "CentOS"),
+		rpmHeader(2, "vim-minimal", "9.1", "1.el10", "x86_64", "vim-9.1-1.el10.src.rpm", ""),
+		rpmHeader(0, "gpg-pubkey", "8483c65d", "5ccc5b19", "", "", ""),
 	)
-	bash := Package{Name: "bash", Version: "5.2.26-6.el10", Arch: "x86_64", Source: "bash", Format: "rpm"}
+	bash := Package{Name: "bash", Version: "5.2.26-6.el10", Arch: "x86_64", Source: "bash", Format: "rpm", Vendor: "CentOS"}
 	key := Package{Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19", Source: "gpg-pubkey", Format: "rpm"}
 	vim := Package{Name: "vim-minimal", Version: "2:9.1-1.el10", Arch: "x86_64", Source: "vim", Format: "rpm"}
 	file := func(b []byte) *fstest.MapFile { return &fstest.MapFile{Data: b} }
@@ -191,12 +191,30 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+func TestEVR(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string][3]string{
+		"5.2.26-6.el10":   {"0", "5.2.26", "6.el10"},
+		"2:9.1-1.el10":    {"2", "9.1", "1.el10"},
+		"2.36-9+deb12u1":  {"0", "2.36", "9+deb12u1"},
+		"1:1.2-rc1-3":     {"1", "1.2-rc1", "3"},
+		"12.4+deb12u5":    {"0", "12.4+deb12u5", ""},
+		"1:3":             {"1", "3", ""},
+		"8483c65d-5ccc5b": {"0", "8483c65d", "5ccc5b"},
+	} {
+		epoch, upstream, release := Package{Version: version}.EVR()
+		if got := [3]string{epoch, upstream, release}; got != want {
+			t.Errorf("%q is %q, want %q", version, got, want)
+		}
+	}
+}
+
 func TestPackagesErrors(t *testing.T) {
 	t.Parallel()
 	if _, err := Packages(t.Context(), fstest.MapFS{}); !errors.Is(err, ErrNone) {
 		t.Errorf("without a database: %v", err)
 	}
-	broken := rpmHeader(0, "bash", "5", "1", "x86_64", "")
+	broken := rpmHeader(0, "bash", "5", "1", "x86_64", "", "")
 	binary.BigEndian.PutUint32(broken[8+8:], 1<<30) // offset of the name
 	badHeader, _ := rpmDatabase(t, broken)
 	for name, data := range map[string][]byte{

@@ -129,7 +129,7 @@ func readRPM(local string) (list []Package, err error) {
 		return nil, err
 	}
 	for _, h := range headers {
-		p := Package{Name: h.Name, Version: h.Version + "-" + h.Release, Arch: h.Arch, Source: h.Name, Format: "rpm"}
+		p := Package{Name: h.Name, Version: h.Version + "-" + h.Release, Arch: h.Arch, Source: h.Name, Format: "rpm", Vendor: h.Vendor}
 		if h.Epoch != nil && *h.Epoch != 0 {
 			p.Version = fmt.Sprintf("%d:%s", *h.Epoch, p.Version)
 		}
