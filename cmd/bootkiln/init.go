@@ -198,7 +198,7 @@ func (o *initOptions) write(files []scaffold.File, password []byte) (made []stri
 		if err := makeFolders(filepath.Dir(name), &folders); err != nil {
 			return made, fmt.Errorf("making the project: %w", err)
 		}
-		if err := create(name, f.Content, f.Mode); err != nil {
+		if err := create(name, f.Content); err != nil {
 			return made, fmt.Errorf("making the project: %w", err)
 		}
 		made = append(made, name)
@@ -231,8 +231,8 @@ func makeFolders(dir string, made *[]string) error {
 
 // create writes a file that must not be there. One that cannot be written whole
 // does not stay.
-func create(name string, content []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+func create(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}

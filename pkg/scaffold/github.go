@@ -175,10 +175,14 @@ func (p *page) runner(r *recipe.Recipe) {
 	p.Checker = p.Runner
 }
 
-// redHat is the registry of RHEL: it lets nobody read who is not logged in, and
-// what is installed from its images' repositories takes a subscription of the
-// machine that builds.
-const redHat = "registry.redhat.io"
+const (
+	// redHat is the registry of RHEL, which lets nobody read who is not logged
+	// in.
+	redHat = "registry.redhat.io"
+	// entitlement is the ID of the secret that steps which install on RHEL get.
+	// Without it, the machine has to have a subscription of its own.
+	entitlement = "rhsm"
+)
 
 // own has the image built on a machine of the user's.
 func (p *page) own(has string) {
@@ -202,8 +206,10 @@ func (p *page) base(r *recipe.Recipe, problems *diag.List) {
 	}
 	if host == redHat {
 		p.login(host)
-		p.own("has a subscription to RHEL")
 		p.Closed = host + " asks for a login"
+		if !slices.ContainsFunc(r.Secrets, func(s recipe.Secret) bool { return s.ID.Value == entitlement }) {
+			p.own("has a subscription to RHEL")
+		}
 	}
 }
 
@@ -273,6 +279,9 @@ func (p *page) key(r *recipe.Recipe, problems *diag.List) {
 func (p *page) secrets(r *recipe.Recipe, problems *diag.List) {
 	for _, s := range r.Secrets {
 		switch {
+		case s.Env.IsSet() && s.ID.Value == entitlement:
+			p.secret(s.Env.Value, "what \"cat /etc/pki/entitlement/*.pem\" prints on a registered machine")
+			p.Closed = "packages of RHEL take a subscription"
 		case s.Env.IsSet():
 			p.secret(s.Env.Value, fmt.Sprintf("the recipe's secret %q", s.ID.Value))
 			p.Closed = "steps of the recipe take secrets"

@@ -53,10 +53,20 @@ publish:
 	"own-machine": {
 		recipe: `
 base: {image: "registry.redhat.io/rhel10/rhel-bootc:10.1", distro: rhel-10}
-run: [{name: register, shell: "cat /run/secrets/rhsm", secrets: [rhsm]}]
-secrets: [{id: rhsm, file: /etc/pki/entitlement/1.pem}]
+run: [{name: site, shell: "cat /run/secrets/site", secrets: [site]}]
+secrets: [{id: site, file: /etc/pki/site.pem}]
 sign: {key: "awskms:///alias/kiln"}
 publish: [{to: registry.example.com/kiln}]
+`,
+		Workflow: scaffold.Workflow{Recipe: "recipe.yaml"},
+	},
+	// RHEL with a subscription that is a secret: any runner can build it.
+	"rhel": {
+		recipe: `
+base: {image: "registry.redhat.io/rhel10/rhel-bootc:10.1", distro: rhel-10}
+secrets: [{id: rhsm, env: RHSM_ENTITLEMENT}]
+sign: {key: "env://COSIGN_PRIVATE_KEY"}
+publish: [{to: ghcr.io/me/kiln, private: true}]
 `,
 		Workflow: scaffold.Workflow{Recipe: "recipe.yaml"},
 	},

@@ -57,8 +57,6 @@ type File struct {
 	// Name is its path in the project, with slashes.
 	Name    string
 	Content []byte
-	// Mode is its permissions.
-	Mode fs.FileMode
 }
 
 //go:embed templates
@@ -70,7 +68,7 @@ func Files(o Options) ([]File, error) {
 	if !slices.ContainsFunc(templates, func(t Template) bool { return t.Name == o.Template }) {
 		return nil, unknownTemplate(o.Template)
 	}
-	files := []File{{Name: SchemaFile, Content: recipe.Schema(), Mode: 0o644}}
+	files := []File{{Name: SchemaFile, Content: recipe.Schema()}}
 	for _, dir := range []string{"templates/project", path.Join("templates", o.Template)} {
 		made, err := o.folder(dir)
 		if err != nil {
@@ -90,7 +88,7 @@ func Files(o Options) ([]File, error) {
 		if problems.HasErrors() {
 			return nil, &OptionError{Option: "ci", Why: problems[0].Message, Hint: problems[0].Hint}
 		}
-		files = append(files, File{Name: WorkflowFile, Content: text, Mode: 0o644})
+		files = append(files, File{Name: WorkflowFile, Content: text})
 	}
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return files, nil
@@ -112,15 +110,12 @@ func (o Options) folder(dir string) ([]File, error) {
 		if err != nil {
 			return err
 		}
-		f := File{Name: strings.TrimPrefix(name, dir+"/"), Content: text, Mode: 0o644}
+		f := File{Name: strings.TrimPrefix(name, dir+"/"), Content: text}
 		if to, ok := renamed[f.Name]; ok {
 			f.Name = to
 		}
-		switch path.Ext(name) {
-		case ".yaml", ".md":
+		if ext := path.Ext(name); ext == ".yaml" || ext == ".md" {
 			f.Content, err = fill(name, o)
-		case ".sh":
-			f.Mode = 0o755
 		}
 		files = append(files, f)
 		return err
