@@ -247,4 +247,13 @@ var table = []Rule{
 		Hint:     "use the names " + knownRust(),
 		Run:      checkKargsArchitectures,
 	},
+	{
+		ID:       "third-party-repos",
+		Summary:  "no repository but the distribution's own is enabled",
+		Severity: diag.Error,
+		Doc:      "Machines trust whoever owns the repository with their packages from now on: what is installed on them by hand comes from there, and it may replace what the distribution has.",
+		Source:   "Aurora's validate-repos.sh; dnf5.conf(5), sources.list(5)",
+		Hint:     "disable it at the end of the step that enables it, or name it under repos, which are for the build only; keep: true there says that machines are to follow it",
+		Run:      checkThirdPartyRepos,
+	},
 }

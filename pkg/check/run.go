@@ -11,6 +11,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
 // Options direct Run. The zero value runs every rule at its own severity.
@@ -21,6 +22,9 @@ type Options struct {
 	// that keep no image from being published when they could not run. A rule
 	// that is in Skip too is skipped.
 	Warn []string
+	// Repos are the repositories of the image's recipe; those that it keeps
+	// are no finding of rule third-party-repos.
+	Repos []recipe.Repo
 }
 
 // maxFindings is how many findings of one rule are kept; the rest is counted.
@@ -49,6 +53,7 @@ func run(ctx context.Context, img image.Image, rules []Rule, o Options) (_ *Repo
 	defer func() { err = errors.Join(err, root.Close()) }()
 
 	e := &engine{target: newTarget(ctx, img.Location(), root, config)}
+	e.target.repos = o.Repos
 	for _, r := range rules {
 		e.runs = append(e.runs, &ruleRun{Rule: r, skipped: slices.Contains(o.Skip, r.ID), warn: slices.Contains(o.Warn, r.ID)})
 	}

@@ -15,6 +15,7 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
 // Target is the image that rules look at. What costs time is read when the
@@ -28,6 +29,8 @@ type Target struct {
 	// labels nor an architecture.
 	Folder bool
 
+	// repos are the recipe's own, some of which it keeps.
+	repos []recipe.Repo
 	// kernels lists what the machine could start.
 	kernels func() ([]*bootKernel, error)
 	// program returns the program that the kernel runs as the first process of
