@@ -13,7 +13,8 @@ import (
 // that is not known. Of a recipe that is not complete, because parts of it
 // could not be read, nothing is missed.
 func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems diag.List) {
-	c := &comparison{problems: &problems}
+	// What is missing may be under "when", which only On knows.
+	c := &comparison{problems: &problems, open: len(r.layers.variants()) > 0}
 
 	for i, run := range r.Run {
 		c.once("run", fmt.Sprintf("run[%d].name", i), "step", run.Name)
@@ -49,6 +50,10 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 		}
 	}
 	r.content(c)
+	r.opposites(c)
+	if complete {
+		r.layers.forNone(c)
+	}
 	r.keysInImage(c)
 	r.notYet(&problems)
 	if complete && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
@@ -65,6 +70,8 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 type comparison struct {
 	problems *diag.List
 	seen     map[string]diag.Pos
+	// open is set where more may be said than was looked at.
+	open bool
 }
 
 func (c *comparison) conflict(pos diag.Pos, path, message, hint string) {

@@ -29,7 +29,7 @@ func (r *Recipe) content(c *comparison) {
 	for i, u := range r.Users {
 		c.once("users", fmt.Sprintf("users[%d].name", i), "user", u.Name)
 	}
-	if im := r.Desktop.InputMethod; len(im.Engines) > 0 && !im.Framework.IsSet() {
+	if im := r.Desktop.InputMethod; len(im.Engines) > 0 && !im.Framework.IsSet() && !c.open {
 		c.missing(im.Pos, "desktop.input-method", "the input method has engines and no framework", "add it, as in framework: ibus")
 	}
 	for i, remote := range r.Flatpak.Remotes {
@@ -38,7 +38,7 @@ func (r *Recipe) content(c *comparison) {
 				"add url, with the address of its .flatpakrepo file; \"flathub\" needs none")
 		}
 	}
-	if len(r.Flatpak.Install) > 0 && len(r.Flatpak.Remotes) == 0 {
+	if len(r.Flatpak.Install) > 0 && len(r.Flatpak.Remotes) == 0 && !c.open {
 		c.missing(r.Flatpak.Pos, "flatpak", "there are applications to install, and no remote to install them from", "add remotes: [flathub]")
 	}
 }

@@ -91,7 +91,7 @@ func (l *loader) look(p Path, docPath, noun string, folder bool) error {
 
 // bundled reports a path in a bundle, which has no files.
 func (l *loader) bundled(p Path, at *value) bool {
-	if !strings.HasPrefix(p.Pos.File, "bundle:") {
+	if !strings.HasPrefix(p.Pos.File, bundlePrefix) {
 		return false
 	}
 	l.problem(at, "missing-file", "a bundle has no files of its own", "use content or shell")

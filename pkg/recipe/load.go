@@ -51,6 +51,9 @@ func Load(fsys fs.FS, name string, o Options) (*Recipe, diag.Sources, diag.List,
 	return r, l.sources, problems, nil
 }
 
+// bundlePrefix begins the name of a bundle in positions.
+const bundlePrefix = "bundle:"
+
 // loader follows includes.
 type loader struct {
 	fsys      fs.FS
@@ -61,15 +64,22 @@ type loader struct {
 	// done are the files that were read, and active those of them whose
 	// includes are being followed, outermost first.
 	done   []string
-	active []string
+	active []active
 	layers layers
+}
+
+// active is a file whose includes are being followed.
+type active struct {
+	key string
+	// at is where it is included, nil for the recipe itself.
+	at *value
 }
 
 // source adds the layers of all that a file includes, and its own. key tells
 // the file from all others. at is where it is included, nil for the recipe
 // itself.
 func (l *loader) source(s *source, key string, at *value) error {
-	l.done, l.active = append(l.done, key), append(l.active, key)
+	l.done, l.active = append(l.done, key), append(l.active, active{key, at})
 	defer func() { l.active = l.active[:len(l.active)-1] }()
 
 	l.sources[s.name] = s.text
@@ -97,7 +107,7 @@ func (l *loader) include(from *source, item *value) error {
 	fsys, name := l.fsys, path.Join(from.dir, item.text)
 	if s.bundle {
 		fsys, name = l.options.Bundles, item.text+".yaml"
-		s.name = "bundle:" + name
+		s.name = bundlePrefix + name
 		if !slices.Contains(bundleNames(fsys), item.text) {
 			l.unknownBundle(item)
 			return nil
@@ -112,9 +122,8 @@ func (l *loader) include(from *source, item *value) error {
 		}
 	}
 	key := s.name
-	if i := slices.Index(l.active, key); i >= 0 {
-		l.problem(item, "include-cycle", fmt.Sprintf("%q includes itself, by way of %s", item.text, strings.Join(slices.Concat(l.active[i:], []string{key}), " → ")),
-			"remove one of the includes")
+	if i := slices.IndexFunc(l.active, func(a active) bool { return a.key == key }); i >= 0 {
+		l.cycle(l.active[i+1:], key, item)
 		return nil
 	}
 	if slices.Contains(l.done, key) {
@@ -126,6 +135,20 @@ func (l *loader) include(from *source, item *value) error {
 	}
 	s.text = text
 	return l.source(s, key, item)
+}
+
+// cycle reports the entry that includes a file which is being followed already,
+// with the entries that lead from that file to this one.
+func (l *loader) cycle(way []active, key string, item *value) {
+	message := fmt.Sprintf("%q includes itself", item.text)
+	for i, a := range way {
+		by := ", by way of"
+		if i > 0 {
+			by = " and"
+		}
+		message += fmt.Sprintf("%s %s (%s)", by, a.key, a.at.pos)
+	}
+	l.problem(item, "include-cycle", message, "remove one of the includes")
 }
 
 // warnOfPublishing speaks up where a recipe includes a whole other one, whose

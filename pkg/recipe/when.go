@@ -84,6 +84,9 @@ var familyRule = &rule{
 		if slices.Contains(families, id) {
 			return nil
 		}
+		if bare := strings.TrimRight(id, "0123456789"); bare != id && slices.Contains(families, bare) {
+			return &fault{hint: fmt.Sprintf("write %q", bare+"-"+strings.TrimPrefix(id, bare))}
+		}
 		near := diag.Nearest(id, families)
 		if near != "" && versioned {
 			near += "-" + major
@@ -93,6 +96,18 @@ var familyRule = &rule{
 }
 
 var reasonRule = &rule{what: "a reason", form: "one line of text", longest: 1024, pattern: whole(`[^\s].*`)}
+
+// forNone reports the entries of "when" that are for no distribution.
+func (l layers) forNone(c *comparison) {
+	for _, v := range l.variants() {
+		if distro := v.member("distro"); distro != nil && len(distro.items) == 0 {
+			c.problems.Add(diag.Diagnostic{
+				Pos: distro.pos, Path: distro.path, Code: "invalid-value",
+				Message: distro.path + " names no distribution", Hint: "name one, as in distro: [el-10, fedora], or remove the entry",
+			})
+		}
+	}
+}
 
 // On returns the recipe as it is on one distribution, with the entries of
 // "when" that are for it. names are what the distribution goes by there, as in
