@@ -69,10 +69,12 @@ fmt: $(GOLANGCI) ## formats the Go files
 .PHONY: generate
 generate: build ## rewrites the files that are made from others
 	bin/bootkiln render --offline $(EXAMPLE) >Containerfile.example
+	bin/bootkiln schema --markdown >recipes/REFERENCE.md
 
 .PHONY: verify
 verify: build ## fails when a made file or go.mod is stale, or an example or a bundle has problems
 	bin/bootkiln render --offline $(EXAMPLE) | diff -u Containerfile.example -
+	bin/bootkiln schema --markdown | diff -u recipes/REFERENCE.md -
 	for recipe in examples/*/recipe.yaml; do bin/bootkiln --quiet render --offline "$$recipe" >/dev/null; done
 	go mod tidy -diff
 

@@ -40,7 +40,7 @@ var (
 
 	includeRule = &rule{
 		what:    "something to include",
-		form:    "the name of a bundle, as in kde, or of a file, as in ./site.yaml",
+		form:    "the name of a bundle, as in kde; or a file, as in ./site.yaml",
 		pattern: whole(`[a-z0-9]+(?:-[a-z0-9]+)*|[.][.]?/.+`),
 		inspect: func(text string, src *source) *fault {
 			if strings.HasPrefix(text, ".") && src.bundle {
@@ -83,7 +83,7 @@ var (
 	}
 
 	plainPackageRule = &rule{
-		what:    "a package name",
+		what:    "the name of one package",
 		form:    "letters, digits and the characters . _ + - : (no globs here)",
 		pattern: whole(`[A-Za-z0-9][A-Za-z0-9._+:~^-]*`),
 		inspect: inspectPackage,
@@ -104,7 +104,7 @@ var (
 		pattern: whole(`/|(?:/` + pathName + `)+`), longest: 1024, inspect: inspectAbsolute,
 	}
 
-	contentRule = &rule{what: "the content of a file", form: "text", longest: maxBytes, lines: true, empty: true}
+	contentRule = &rule{what: "the content of a file", form: "any text", longest: maxBytes, lines: true, empty: true}
 
 	shellRule = &rule{what: "a shell script", form: "commands, as in \"echo hi > /etc/motd\"", longest: 64 << 10, lines: true}
 
