@@ -62,6 +62,9 @@ func everyWord() *recipe.Recipe {
 func values(r *recipe.Recipe) (list []*recipe.String) {
 	var walk func(reflect.Value)
 	walk = func(v reflect.Value) {
+		if !v.CanInterface() {
+			return // what the recipe keeps to itself
+		}
 		if s, ok := v.Addr().Interface().(*recipe.String); ok {
 			if s.IsSet() {
 				list = append(list, s)

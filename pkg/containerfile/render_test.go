@@ -29,6 +29,12 @@ var distros = map[string]plan.BaseInfo{
 	"debian-desktop": {Distro: plan.Distro{ID: "debian", Version: "13"}, Digest: "sha256:" + strings.Repeat("0123456789abcdef", 4)},
 	"centos-kde":     {Digest: "sha256:" + strings.Repeat("f", 64)},
 	"fedora":         {Distro: plan.Distro{ID: "fedora", Version: "44"}, ImageID: strings.Repeat("ab", 32)},
+	// All that can be said of repositories and packages.
+	"packages-centos-9":  {},
+	"packages-centos-10": {},
+	"packages-fedora-43": {},
+	"packages-rhel-9":    {},
+	"packages-debian-12": {},
 }
 
 // render renders a recipe of projects.

@@ -1,10 +1,13 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // dnf4 is DNF 4, of the Enterprise Linux family up to 10 and of Fedora before
 // 41.
-type dnf4 struct{}
+type dnf4 struct{ terms Terms }
 
 // enterprise are the distributions whose version is that of Enterprise Linux.
 var enterprise = []string{"rhel", "centos", "almalinux", "rocky"}
@@ -17,33 +20,69 @@ func (dnf4) Serves(d Distro) bool {
 }
 
 func (dnf4) Check(name string, optional bool) string { return dnfCheck(name, optional) }
+func (dnf4) CheckGroup(string) string                { return "" }
+func (dnf4) PackageFile() string                     { return ".rpm" }
+func (dnf4) With(t Terms) PackageManager             { return dnf4{t} }
 
 func (dnf4) Caches(d Distro) []Mount {
 	return []Mount{{Type: MountCache, ID: cacheID(d, "dnf"), Target: "/var/cache/dnf"}}
 }
 
-func (dnf4) Install(words []Word) Work { return dnfInstall("dnf", words) }
+func (m dnf4) Install(words []Word) Work {
+	return Work{Commands: []Command{dnfInstall("dnf", m.terms, words)}}
+}
 
 // InstallOptional relies on --skip-broken, which in DNF 4 also leaves out what
 // no repository has, and still fails where a repository cannot be read.
-func (dnf4) InstallOptional(words []Word) Work { return dnfOptional("dnf", words, "--skip-broken") }
+func (m dnf4) InstallOptional(words []Word) Work {
+	return dnfOptional("dnf", m.terms, words, "--skip-broken")
+}
 
 func (dnf4) Remove(words []Word) Work { return dnfRemove("dnf", words) }
+
+// Lock writes the file of a plugin that not every image has.
+func (m dnf4) Lock(words []Word) Work {
+	plugin := dnfInstall("dnf", m.terms, nil)
+	return Work{
+		Scripts: []string{"rpm-installed.sh", "lock-dnf4.sh"},
+		Commands: []Command{
+			{Args: append([]string{"/bin/bash", scriptTarget("lock-dnf4.sh"), "plugin"}, plugin.Args...), Words: plugin.Words},
+			scriptCommand("lock-dnf4.sh", words, "list", "/etc/dnf/plugins/versionlock.list"),
+		},
+	}
+}
+
+func (dnf4) Repos(s *repoSetup) { s.dnf() }
 
 func (dnf4) Locale(l localeWords) (needed, wanted []Word) { return dnfLocale(l) }
 
 // dnfKeep keeps downloaded packages in the mounted cache.
 const dnfKeep = "--setopt=keepcache=True"
 
-func dnfInstall(program string, words []Word) Work {
-	return Work{Commands: []Command{{Args: []string{program, "-y", dnfKeep, "install"}, Words: words}}}
+// dnfInstall is the command that installs words. Both generations of DNF take
+// options after the command, where they can be the recipe's words.
+func dnfInstall(program string, t Terms, words []Word, options ...string) Command {
+	args := []string{program, "-y", dnfKeep}
+	if weak := map[string]string{"true": "True", "false": "False"}[t.WeakDeps]; weak != "" {
+		args = append(args, "--setopt=install_weak_deps="+weak)
+	}
+	if slices.ContainsFunc(words, isPackageFile) {
+		// The recipe vouches for package files: by having them in the project,
+		// or by their digest. What they need is checked like everything else.
+		args = append(args, "--setopt=localpkg_gpgcheck=False")
+	}
+	list := slices.Clone(t.Repos)
+	for _, w := range t.Exclude {
+		list = append(list, Word{Value: "--exclude=" + w.Value, Origin: w.Origin})
+	}
+	return Command{Args: append(append(args, "install"), options...), Words: append(list, words...)}
 }
 
-func dnfOptional(program string, words []Word, skip ...string) Work {
+func dnfOptional(program string, t Terms, words []Word, skip ...string) Work {
 	return Work{
 		Scripts: []string{"rpm-installed.sh", "optional-dnf.sh"},
 		Commands: []Command{
-			{Args: append([]string{program, "-y", dnfKeep, "install"}, skip...), Words: words},
+			dnfInstall(program, t, words, skip...),
 			scriptCommand("optional-dnf.sh", words),
 		},
 	}
@@ -53,6 +92,7 @@ func dnfRemove(program string, words []Word) Work {
 	return Work{
 		Scripts:  []string{"rpm-installed.sh", "remove-dnf.sh"},
 		Commands: []Command{scriptCommand("remove-dnf.sh", words, program)},
+		Local:    true,
 	}
 }
 

@@ -20,9 +20,19 @@ type PackageManager interface {
 	// nothing is), where the package manager would take it for something else.
 	// optional is true for packages.optional.
 	Check(name string, optional bool) string
+	// CheckGroup is Check for packages.groups.
+	CheckGroup(name string) string
+	// PackageFile is the suffix of its package files, as in ".rpm".
+	PackageFile() string
+	// Repos adds to s what its entries come to.
+	Repos(s *repoSetup)
+	// With returns the package manager as it works on those terms. All work
+	// but Remove's heeds them.
+	With(t Terms) PackageManager
 	// Caches are the caches that its commands want mounted.
 	Caches(d Distro) []Mount
-	// Install is the work that installs all of the words, or fails.
+	// Install is the work that installs all of the words, or fails: names,
+	// groups, each with an "@" before it, and absolute paths of package files.
 	Install(words []Word) Work
 	// InstallOptional is the work that installs those of the words that can be,
 	// and writes the others to [OptionalReport].
@@ -30,9 +40,25 @@ type PackageManager interface {
 	// Remove is the work that removes those of the words that are installed,
 	// with what depends on them, and nothing else.
 	Remove(words []Word) Work
+	// Lock is the work that keeps what is installed of the words, which may be
+	// patterns, at its version; it fails where one is nothing installed.
+	Lock(words []Word) Work
 	// Locale returns the packages that the words under "locale" need, and
 	// those that are good to have.
 	Locale(l localeWords) (needed, wanted []Word)
+}
+
+// Terms are what holds for every transaction of a build.
+type Terms struct {
+	// Repos are the words that let a transaction use the repositories of the
+	// recipe. What they are is between a package manager's Repos and its work.
+	Repos []Word
+	// Exclude are patterns of packages that are not installed, whatever asks
+	// for them.
+	Exclude []Word
+	// WeakDeps is "true" or "false"; "" leaves recommended packages to the
+	// package manager.
+	WeakDeps string
 }
 
 // Work is what a package manager does in one go.
@@ -41,6 +67,8 @@ type Work struct {
 	// scriptTarget of its name.
 	Scripts  []string
 	Commands []Command
+	// Local says that no repository is asked.
+	Local bool
 }
 
 // packageManagers is in the order in which they are asked.

@@ -63,6 +63,7 @@ func New(ctx context.Context, r *recipe.Recipe, o Options) (*Plan, diag.List, er
 		return nil, nil, err
 	}
 	p.platforms()
+	p.repos()
 	p.packages()
 	p.locale()
 	p.files()
@@ -89,6 +90,8 @@ type planner struct {
 	o       Options
 	plan    *Plan
 	manager PackageManager // nil after an error about the distribution
+	// repoMounts show the repositories of the recipe to the package manager.
+	repoMounts []Mount
 	// reporting is true from the first step on that adds to OptionalReport.
 	reporting bool
 	diags     diag.List

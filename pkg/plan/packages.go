@@ -1,51 +1,52 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 )
 
 // packages plans the words under "packages": what is there has to be there,
 // what is optional is there where it can be, and what is removed goes last, so
-// that it may be something that an installed package brought along.
+// that it may be something that an installed package brought along. What is
+// locked is at its version from then on.
 func (p *planner) packages() {
-	in := p.r.Packages
-	var install []Word
-	for _, pkg := range in.Install {
-		install = append(install, Word{Value: pkg.Name.Value, Origin: pkg.Name.Pos})
-	}
-	optional, remove := words(in.Optional), words(in.Remove)
 	if p.manager == nil {
 		return // reported; what a name means is not known
 	}
-	for _, list := range []struct {
-		where string
-		words []Word
-	}{{"packages.install", install}, {"packages.optional", optional}, {"packages.remove", remove}} {
-		for i, w := range list.words {
-			if wrong := p.manager.Check(w.Value, list.where == "packages.optional"); wrong != "" {
-				p.problem(w.Origin, "invalid-value", fmt.Sprintf("%s[%d]", list.where, i), "", "%q: %s", w.Value, wrong)
-			}
-		}
-	}
+	in := p.r.Packages
+	names, files := p.asked()
+	groups := p.groups()
+	optional, remove, lock := words(in.Optional), words(in.Remove), words(in.Lock)
+	p.checkNames("packages.optional", optional, true)
+	p.checkNames("packages.remove", remove, false)
+	p.checkNames("packages.exclude", words(in.Exclude), false)
+	p.checkNames("packages.lock", lock, false)
 
-	install, remove = unique(install), unique(remove)
+	names, groups, remove, lock = unique(names), unique(groups), unique(remove), unique(lock)
 	// What has to be there is not optional.
-	optional = slices.DeleteFunc(unique(optional), func(w Word) bool { return has(install, w.Value) })
-	for i, w := range remove {
-		for _, list := range []struct {
-			where string
-			words []Word
-		}{{"packages.install", install}, {"packages.optional", optional}} {
-			if at := slices.IndexFunc(list.words, func(o Word) bool { return o.Value == w.Value }); at >= 0 {
-				p.problem(w.Origin, "conflict", fmt.Sprintf("packages.remove[%d]", i), "take it out of one of them",
-					"package %q is also in %s (%s)", w.Value, list.where, list.words[at].Origin)
-			}
-		}
-	}
+	optional = slices.DeleteFunc(unique(optional), func(w Word) bool { return has(names, w.Value) })
+	installed := []wordList{{"packages.install", names}, {"packages.optional", optional}}
+	p.conflicts(wordList{"packages.remove", remove}, false, installed...)
+	p.conflicts(wordList{"packages.lock", lock}, true, wordList{"packages.remove", remove})
+	p.conflicts(wordList{"packages.exclude", words(in.Exclude)}, true, installed...)
 
-	if len(install) > 0 {
-		p.step(KindInstall, "Install "+count(len(install), "package"), origins(install), p.work(p.manager.Install(install)))
+	if all := slices.Concat(names, groups, files.words); len(all) > 0 {
+		title := "Install "
+		if n := len(names) + len(files.words); n > 0 {
+			title += count(n, "package")
+		}
+		if len(groups) > 0 {
+			title += strings.Repeat(" and ", min(len(all)-len(groups), 1)) + count(len(groups), "group")
+		}
+		work := p.manager.Install(all)
+		work.Scripts = append(files.scripts, work.Scripts...)
+		work.Commands = append(files.commands, work.Commands...)
+		step := p.work(work)
+		step.Run.Mounts = append(step.Run.Mounts, files.mounts...)
+		p.step(KindInstall, title, origins(all), step)
 	}
 	if len(optional) > 0 {
 		p.step(KindOptional, "Install where available: "+count(len(optional), "package"), origins(optional), p.optional(optional))
@@ -53,30 +54,125 @@ func (p *planner) packages() {
 	if len(remove) > 0 {
 		p.step(KindRemove, "Remove "+count(len(remove), "package"), origins(remove), p.work(p.manager.Remove(remove)))
 	}
+	if len(lock) > 0 {
+		p.step(KindLock, "Keep at the version that is installed: "+listed(lock), origins(lock), p.work(p.manager.Lock(lock)))
+	}
+}
+
+// asked returns the names under packages.install, and its files.
+func (p *planner) asked() (names []Word, files packageFiles) {
+	for i, pkg := range p.r.Packages.Install {
+		where := fmt.Sprintf("packages.install[%d]", i)
+		switch {
+		case pkg.URL.IsSet():
+			p.remoteFile(&files, pkg, where)
+		case pkg.IsFile():
+			p.localFile(&files, pkg.Name, where)
+		default:
+			w := Word{Value: pkg.Name.Value, Origin: pkg.Name.Pos}
+			p.checkName(where, w, false)
+			names = append(names, w)
+		}
+	}
+	return names, files
+}
+
+// groups returns the words that install packages.groups.
+func (p *planner) groups() []Word {
+	var groups []Word
+	for i, g := range p.r.Packages.Groups {
+		name := strings.TrimPrefix(g.Value, "@")
+		if wrong := p.manager.CheckGroup(name); wrong != "" {
+			p.problem(g.Pos, "not-supported", fmt.Sprintf("packages.groups[%d]", i), "", "%q: %s", g.Value, wrong)
+		}
+		groups = append(groups, Word{Value: "@" + name, Origin: g.Pos})
+	}
+	return groups
+}
+
+func (p *planner) checkNames(where string, words []Word, optional bool) {
+	for i, w := range words {
+		p.checkName(fmt.Sprintf("%s[%d]", where, i), w, optional)
+	}
+}
+
+func (p *planner) checkName(where string, w Word, optional bool) {
+	if wrong := p.manager.Check(w.Value, optional); wrong != "" {
+		p.problem(w.Origin, "invalid-value", where, "", "%q: %s", w.Value, wrong)
+	}
+}
+
+// wordList is a list of the recipe with its name.
+type wordList struct {
+	where string
+	words []Word
+}
+
+// conflicts reports the words of a list that are in one of the others as well;
+// with patterns, also those that are patterns of what is there.
+func (p *planner) conflicts(list wordList, patterns bool, others ...wordList) {
+	for i, w := range list.words {
+		for _, o := range others {
+			at := slices.IndexFunc(o.words, func(other Word) bool {
+				matches, _ := path.Match(w.Value, other.Value)
+				return w.Value == other.Value || patterns && matches
+			})
+			if at < 0 {
+				continue
+			}
+			same := ""
+			if w.Value != o.words[at].Value {
+				same = fmt.Sprintf(" as %q", o.words[at].Value)
+			}
+			p.problem(w.Origin, "conflict", fmt.Sprintf("%s[%d]", list.where, i), "take it out of one of them",
+				"package %q is also in %s%s (%s)", w.Value, o.where, same, o.words[at].Origin)
+		}
+	}
 }
 
 // optional returns the instruction that installs what can be of the words. The
 // first one of a plan takes away the report of a base that was built like this:
 // what could not be installed there is no matter of this image.
 func (p *planner) optional(words []Word) Instruction {
-	w := p.manager.InstallOptional(words)
+	i := p.work(p.manager.InstallOptional(words))
 	if !p.reporting {
 		p.reporting = true
-		w.Commands = append([]Command{{Args: []string{"rm", "-f", OptionalReport}}}, w.Commands...)
+		i.Run.Commands = append([]Command{{Args: []string{"rm", "-f", OptionalReport}}}, i.Run.Commands...)
 	}
-	return p.work(w)
+	return i
 }
 
 // work returns the instruction that does the package manager's work.
 func (p *planner) work(w Work) Instruction {
 	mounts := p.manager.Caches(p.plan.Base.Distro)
-	for _, name := range w.Scripts {
-		mounts = append(mounts, p.script(name))
+	if !w.Local {
+		mounts = append(mounts, p.repoMounts...)
 	}
-	return p.run(w.Commands, mounts...)
+	for i, name := range w.Scripts {
+		if !slices.Contains(w.Scripts[:i], name) {
+			mounts = append(mounts, p.script(name))
+		}
+	}
+	if w.Local {
+		return p.run(w.Commands, mounts...)
+	}
+	return p.entitled(p.run(w.Commands, mounts...))
 }
 
 // has reports whether value is in list.
 func has(list []Word, value string) bool {
 	return slices.ContainsFunc(list, func(w Word) bool { return w.Value == value })
+}
+
+// listed returns the words for a title: a few of them, or how many there are.
+func listed(list []Word) string {
+	const few = 4
+	if len(list) > few {
+		return count(len(list), "package")
+	}
+	var values []string
+	for _, w := range list {
+		values = append(values, w.Value)
+	}
+	return cmp.Or(strings.Join(values, ", "), "nothing")
 }

@@ -76,9 +76,11 @@ type Kind string
 // The kinds of steps, in the order in which they stand in a plan.
 const (
 	KindBase       Kind = "base"
+	KindRepos      Kind = "repos"
 	KindInstall    Kind = "install"
 	KindOptional   Kind = "optional"
 	KindRemove     Kind = "remove"
+	KindLock       Kind = "lock"
 	KindLocale     Kind = "locale"
 	KindFiles      Kind = "files"
 	KindSystemd    Kind = "systemd"

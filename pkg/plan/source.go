@@ -125,3 +125,16 @@ func sum(project fs.FS, src Source) (digest string, folder bool, err error) {
 
 // short returns the part of a digest that names a path of the build context.
 func short(digest string) string { return strings.TrimPrefix(digest, "sha256:")[:16] }
+
+// text returns what a file holds.
+func (s Source) text(project fs.FS) (text []byte, err error) {
+	err = s.Walk(project, func(e Entry) error {
+		r, err := e.Open()
+		if err != nil {
+			return err
+		}
+		text, err = io.ReadAll(r)
+		return errors.Join(err, r.Close())
+	})
+	return text, err
+}

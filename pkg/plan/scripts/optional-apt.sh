@@ -1,14 +1,14 @@
 #!/bin/bash
-# usage: optional NAME...
+# usage: optional --install-recommends|--no-install-recommends NAME...
 # Installs those of the packages that can be installed together, and lists in
 # the image, one a line, those that cannot.
 set -euo pipefail
 
 report=/usr/share/bootkiln/optional-unavailable
-install=(apt-get install -y --no-install-recommends)
+install=(apt-get install -y "$1")
 
 chosen=()
-for name in "$@"; do
+for name in "${@:2}"; do
 	# The simulation needs no network, so it fails for one reason only.
 	if "${install[@]}" --simulate -- "${chosen[@]}" "$name" >/dev/null 2>&1; then
 		chosen+=("$name")

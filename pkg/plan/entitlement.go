@@ -1,0 +1,47 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// entitlementSecret is the ID of the secret with the certificates that open
+// RHEL's repositories. Steps that install on RHEL have it, and no other step
+// has it unless the recipe says so.
+const entitlementSecret = "rhsm"
+
+// entitlementFolder is where subscription-manager's plugin of dnf looks for
+// certificates. On a host that is registered itself, the builder mounts the
+// host's own, the plugin takes those, and no secret is needed.
+const entitlementFolder = "/etc/pki/entitlement"
+
+// entitlementRepos is the file that the plugin writes.
+const entitlementRepos = "/etc/yum.repos.d/redhat.repo"
+
+// isEntitled reports whether steps that install get the certificates.
+func (p *planner) isEntitled() bool {
+	return p.plan.Base.Distro.ID == "rhel" &&
+		slices.ContainsFunc(p.r.Secrets, func(s recipe.Secret) bool { return s.ID.Value == entitlementSecret })
+}
+
+// entitled gives the certificates to a step that installs: in memory, in a
+// folder that vanishes with the step. The secret itself is mounted beside the
+// scripts: below /run/secrets it could hide what a registered host mounts.
+func (p *planner) entitled(i Instruction) Instruction {
+	if !p.isEntitled() {
+		return i
+	}
+	const script = "entitlement.sh"
+	i.Run.Mounts = append(i.Run.Mounts,
+		Mount{Type: MountTmpfs, Target: entitlementFolder},
+		Mount{Type: MountSecret, ID: entitlementSecret, Target: "/run/bootkiln/entitlement"},
+		p.script(script),
+	)
+	i.Run.Commands = slices.Concat(
+		[]Command{scriptCommand(script, nil, "open", entitlementRepos, entitlementFolder)},
+		i.Run.Commands,
+		[]Command{scriptCommand(script, nil, "close", entitlementRepos)},
+	)
+	return i
+}
