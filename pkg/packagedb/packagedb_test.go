@@ -2,16 +2,15 @@ package packagedb
 
 import (
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
 )
 
 const status = `Package: libc6
@@ -93,72 +92,12 @@ func FuzzDpkgStatus(f *testing.F) {
 	})
 }
 
-// rpmHeader makes the header of an rpm as its database keeps it: counts, an
-// index of tag, type, offset and count, and the data (lib/header.c of rpm).
-func rpmHeader(epoch int, name, version, release, arch, source, vendor string) []byte {
-	var index, data []byte
-	add := func(tag, kind uint32, value []byte) {
-		for _, v := range []uint32{tag, kind, uint32(len(data)), 1} {
-			index = binary.BigEndian.AppendUint32(index, v)
-		}
-		data = append(data, value...)
-	}
-	const int32Type, stringType = 4, 6
-	if epoch > 0 {
-		add(1003, int32Type, binary.BigEndian.AppendUint32(nil, uint32(epoch)))
-	}
-	for _, f := range []struct {
-		tag   uint32
-		value string
-	}{{1000, name}, {1001, version}, {1002, release}, {1022, arch}, {1044, source}, {1011, vendor}} {
-		if f.value != "" {
-			add(f.tag, stringType, append([]byte(f.value), 0))
-		}
-	}
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(index)/16))
-	out = binary.BigEndian.AppendUint32(out, uint32(len(data)))
-	return append(append(out, index...), data...)
-}
-
-// rpmDatabase makes a database as rpm does, with all but the first package in
-// its write-ahead log still, and returns both files.
-func rpmDatabase(t *testing.T, headers ...[]byte) (db, wal []byte) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "rpmdb.sqlite")
-	conn, err := sql.Open("sqlite", "file:"+file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetMaxOpenConns(1)
-	exec := func(query string, args ...any) {
-		if _, err := conn.ExecContext(t.Context(), query, args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec("PRAGMA journal_mode=WAL")
-	exec("PRAGMA wal_autocheckpoint=0")
-	exec("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
-	for i, h := range headers {
-		exec("INSERT INTO Packages (blob) VALUES (?)", h)
-		if i == 0 {
-			exec("PRAGMA wal_checkpoint(TRUNCATE)")
-		}
-	}
-	for suffix, to := range map[string]*[]byte{"": &db, "-wal": &wal} {
-		if *to, err = os.ReadFile(file + suffix); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return db, wal
-}
-
 func TestPackages(t *testing.T) {
 	t.Parallel()
-	db, wal := rpmDatabase(t,
-		rpmHeader(0, "bash", "5.2.26", "6.el10", "x86_64", "bash-5.2.26-6.el10.src.rpm", "CentOS"),
-		rpmHeader(2, "vim-minimal", "9.1", "1.el10", "x86_64", "vim-9.1-1.el10.src.rpm", ""),
-		rpmHeader(0, "gpg-pubkey", "8483c65d", "5ccc5b19", "", "", ""),
+	db, wal := fakeimage.RPMDatabase(t,
+		fakeimage.RPM{Name: "bash", Version: "5.2.26", Release: "6.el10", Arch: "x86_64", Source: "bash-5.2.26-6.el10.src.rpm", Vendor: "CentOS"}.Header(),
+		fakeimage.RPM{Epoch: 2, Name: "vim-minimal", Version: "9.1", Release: "1.el10", Arch: "x86_64", Source: "vim-9.1-1.el10.src.rpm"}.Header(),
+		fakeimage.RPM{Name: "gpg-pubkey", Version: "8483c65d", Release: "5ccc5b19"}.Header(),
 	)
 	bash := Package{Name: "bash", Version: "5.2.26-6.el10", Arch: "x86_64", Source: "bash", Format: "rpm", Vendor: "CentOS"}
 	key := Package{Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19", Source: "gpg-pubkey", Format: "rpm"}
@@ -214,9 +153,9 @@ func TestPackagesErrors(t *testing.T) {
 	if _, err := Packages(t.Context(), fstest.MapFS{}); !errors.Is(err, ErrNone) {
 		t.Errorf("without a database: %v", err)
 	}
-	broken := rpmHeader(0, "bash", "5", "1", "x86_64", "", "")
+	broken := fakeimage.RPM{Name: "bash", Version: "5", Release: "1", Arch: "x86_64"}.Header()
 	binary.BigEndian.PutUint32(broken[8+8:], 1<<30) // offset of the name
-	badHeader, _ := rpmDatabase(t, broken)
+	badHeader, _ := fakeimage.RPMDatabase(t, broken)
 	for name, data := range map[string][]byte{
 		"var/lib/rpm/rpmdb.sqlite":          badHeader,
 		"usr/share/rpm/rpmdb.sqlite":        []byte("SQLite format 3\x00 and no more"),
