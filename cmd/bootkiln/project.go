@@ -14,6 +14,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 	"github.com/bootkiln/bootkiln/recipes"
 )
@@ -74,6 +75,7 @@ func (e *env) loadProject(file string, use use) (*project, error) {
 		var unknown diag.List
 		p.rules, unknown = rulesOf(p.recipe)
 		problems = append(problems, unknown...)
+		problems = append(problems, onDistro(p.recipe)...)
 		problems.Sort()
 	}
 	if err := problems.Err(); err != nil {
@@ -84,6 +86,17 @@ func (e *env) loadProject(file string, use use) (*project, error) {
 		e.showProblems(problems, p.sources)
 	}
 	return p, nil
+}
+
+// onDistro returns what is wrong with a recipe on the distribution that it says
+// its base is. Where it does not say, that is known once there is a base.
+func onDistro(r *recipe.Recipe) diag.List {
+	if !r.Base.Distro.IsSet() {
+		return nil
+	}
+	d := plan.ParseDistro(r.Base.Distro.Value)
+	_, problems := r.On(d.Names(), d.String())
+	return problems
 }
 
 // spare refuses to write over the recipe, or over what it includes.

@@ -63,8 +63,8 @@ func (d Distro) Names() []string {
 	return names
 }
 
-// parseDistro reads the word base.distro, "<id>-<version>" or "<id>".
-func parseDistro(s string) Distro {
+// ParseDistro reads the word base.distro, "<id>-<version>" or "<id>".
+func ParseDistro(s string) Distro {
 	d := Distro{ID: s}
 	if i := strings.LastIndexByte(s, '-'); i > 0 && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' {
 		d.ID, d.Version = s[:i], s[i+1:]

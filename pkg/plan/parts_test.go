@@ -57,7 +57,7 @@ func TestParseDistro(t *testing.T) {
 		"debian":        {ID: "debian"},
 		"opensuse-leap": {ID: "opensuse-leap"},
 	} {
-		if diff := cmp.Diff(want, parseDistro(text)); diff != "" {
+		if diff := cmp.Diff(want, ParseDistro(text)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	}

@@ -107,6 +107,9 @@ func (c *comparison) both(noun string, here, there said) {
 	if here.bundle() != "" && there.bundle() == "" {
 		here, there = there, here
 	}
+	if slices.ContainsFunc(*c.problems, func(d diag.Diagnostic) bool { return d.Code == "conflict" && d.Pos == here.name.Pos }) {
+		return // one reason is enough to take it out
+	}
 	as := ""
 	if here.name.Value != there.name.Value {
 		as = ", as " + quote(there.name.Value)

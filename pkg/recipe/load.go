@@ -123,7 +123,7 @@ func (l *loader) include(from *source, item *value) error {
 	}
 	key := s.name
 	if i := slices.IndexFunc(l.active, func(a active) bool { return a.key == key }); i >= 0 {
-		l.cycle(l.active[i+1:], key, item)
+		l.cycle(l.active[i+1:], item)
 		return nil
 	}
 	if slices.Contains(l.done, key) {
@@ -139,7 +139,7 @@ func (l *loader) include(from *source, item *value) error {
 
 // cycle reports the entry that includes a file which is being followed already,
 // with the entries that lead from that file to this one.
-func (l *loader) cycle(way []active, key string, item *value) {
+func (l *loader) cycle(way []active, item *value) {
 	message := fmt.Sprintf("%q includes itself", item.text)
 	for i, a := range way {
 		by := ", by way of"

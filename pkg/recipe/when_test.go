@@ -33,7 +33,7 @@ func bundles(files map[string]string) fs.FS {
 }
 
 // loaded loads a recipe that has no problems by itself.
-func loaded(t *testing.T, fsys fs.FS, known fs.FS) (*recipe.Recipe, diag.Sources) {
+func loaded(t *testing.T, fsys, known fs.FS) (*recipe.Recipe, diag.Sources) {
 	t.Helper()
 	r, sources, problems, err := recipe.Load(fsys, "recipe.yaml", recipe.Options{Bundles: known})
 	if err != nil || len(problems) > 0 {
