@@ -25,6 +25,7 @@ type pushOptions struct {
 	tags      []string
 	key       string
 	skip      []string
+	private   bool
 	registry  registryFlags
 	store     storeFlags
 	format    formatFlag
@@ -39,7 +40,10 @@ func newPushCmd(e *env, g *globals) *cobra.Command {
 registry: it is checked, pushed by digest, signed, accepted by the containers
 policy engine, and only then tagged, with the tag of REF and each --tag. Without
 --sign-by it gets no tag, because no tag ever names an unsigned image. Prints
-REPOSITORY@DIGEST.`,
+REPOSITORY@DIGEST.
+
+Images of Red Hat Enterprise Linux, which its licence forbids to pass on to the
+public, go nowhere without --private, but to this machine.`,
 		Example: `  bootkiln push --sign-by cosign.key localhost/centos-kde ghcr.io/me/centos-kde:latest
   bootkiln push oci:out/layout ghcr.io/me/centos-kde`,
 		Args:              cobra.ExactArgs(2),
@@ -52,6 +56,7 @@ REPOSITORY@DIGEST.`,
 	cmd.Flags().StringArrayVarP(&o.tags, "tag", "t", nil, "a further tag; {date}, {git}, {version} and others as in a recipe")
 	cmd.Flags().StringVar(&o.key, "sign-by", "", "private key: a file, env://NAME, or the URI of a key service")
 	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
+	cmd.Flags().BoolVar(&o.private, "private", false, "not everyone can pull from REF")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
 	o.registry.register(cmd)
 	o.store.register(cmd)
@@ -105,6 +110,9 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	defer closing(closer, &err)
 
 	target := recipe.Target{To: recipe.String{Value: repository, Pos: argument}}
+	if o.private {
+		target.Private = recipe.String{Value: "true", Pos: argument}
+	}
 	for _, t := range tags {
 		target.Tags = append(target.Tags, recipe.String{Value: t, Pos: argument})
 	}
@@ -122,7 +130,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	publishServices(&s, options, signer)
 	result, err := pipeline.Push(ctx, in, img, s)
 	if err != nil {
-		return usageOfTags(err)
+		return usageOf(err)
 	}
 	if o.format.value == formatJSON {
 		return e.writeJSON(result)
@@ -130,9 +138,9 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	return e.printf("%s\n", result.Published[0].Pinned)
 }
 
-// usageOfTags makes tags that cannot be a usage error: here they come from the
+// usageOf makes problems with the target a usage error: here it comes from the
 // command line.
-func usageOfTags(err error) error {
+func usageOf(err error) error {
 	problems, ok := asError[*diag.ListError](err)
 	if !ok {
 		return err
@@ -140,6 +148,9 @@ func usageOfTags(err error) error {
 	var messages, hints []string
 	for _, d := range problems.List {
 		messages = append(messages, d.Message)
+		if d.Code == pipeline.CodeRestricted {
+			d.Hint = "its licence forbids to pass it on to the public; give --private where only you and your organization can pull from it"
+		}
 		if d.Hint != "" && !slices.Contains(hints, d.Hint) {
 			hints = append(hints, d.Hint)
 		}

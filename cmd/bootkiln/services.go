@@ -63,8 +63,10 @@ func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Sign
 }
 
 // checkService runs the rules.
-func checkService(o check.Options) func(context.Context, image.Image) (*check.Report, error) {
-	return func(ctx context.Context, img image.Image) (*check.Report, error) {
+func checkService(o check.Options) func(context.Context, image.Image, []recipe.Repo) (*check.Report, error) {
+	return func(ctx context.Context, img image.Image, repos []recipe.Repo) (*check.Report, error) {
+		o := o
+		o.Repos = repos
 		return check.Run(ctx, img, o)
 	}
 }

@@ -24,6 +24,7 @@ func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 		if err != nil {
 			return err
 		}
+		r.planned = p
 		r.in.Recipe = p.Recipe // as it is on this distribution
 		if f, err = containerfile.Render(p); err != nil {
 			return err
@@ -100,7 +101,7 @@ func testError(list diag.List) error {
 // going any further.
 func (r *run) check(ctx context.Context, img image.Image) error {
 	return r.stage("check", func(st progress.Stage) error {
-		report, err := r.Check(ctx, img)
+		report, err := r.Check(ctx, img, r.in.Recipe.Repos)
 		if err != nil {
 			return err
 		}

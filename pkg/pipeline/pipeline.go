@@ -43,8 +43,9 @@ type Services struct {
 	Preflight func(ctx context.Context, repository string) error
 	// Build makes the image in the store.
 	Build func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error)
-	// Check runs the rules. The recipe's own assertions come from the recipe.
-	Check func(ctx context.Context, img image.Image) (*check.Report, error)
+	// Check runs the rules. repos are the recipe's, some of which it keeps; the
+	// recipe's own assertions come from the recipe.
+	Check func(ctx context.Context, img image.Image, repos []recipe.Repo) (*check.Report, error)
 	// Push uploads the image by digest; no tag is written.
 	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
 	// Sign attaches a signature to the digest; nil leaves the image unsigned,
@@ -65,7 +66,9 @@ type Services struct {
 // "latest". The result is returned, and
 // written to the output folder, whether the run went well or not: it says how
 // far it came. Problems of the recipe are a [*diag.ListError]; an image that
-// must not be published is a [*check.FailedError], a [*TestError], or both.
+// must not be published is a [*check.FailedError], a [*TestError], or both. A
+// target that the image's licence keeps it from is a problem of the recipe, of
+// [CodeRestricted].
 func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	r := &run{Services: s, in: in, result: newResult(in), untagged: []string{"latest"}}
 	defer func() { err = r.finish(err) }()
@@ -74,11 +77,17 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err != nil {
 		return r.result, err
 	}
+	if err := r.guardBase(r.planned.Base); err != nil {
+		return r.result, err
+	}
 	if err := r.preflight(ctx); err != nil {
 		return r.result, err
 	}
 	img, err := r.build(ctx, f)
 	if err != nil {
+		return r.result, err
+	}
+	if err := r.guardImage(ctx, img); err != nil {
 		return r.result, err
 	}
 	if err := r.check(ctx, img); err != nil {
@@ -112,6 +121,9 @@ func Push(ctx context.Context, in Input, img image.Image, s Services) (_ *Result
 	defer func() { err = r.finish(err) }()
 
 	r.result.Image = img.Location()
+	if err := r.guardImage(ctx, img); err != nil {
+		return r.result, err
+	}
 	if err := r.preflight(ctx); err != nil {
 		return r.result, err
 	}
@@ -125,6 +137,8 @@ type run struct {
 	Services
 	in     Input
 	result *Result
+	// planned is what is built.
+	planned *plan.Plan
 	// untagged are the tags of a target that names none.
 	untagged []string
 }

@@ -50,7 +50,7 @@ func (k *kiln) services() Services {
 		Build: func(context.Context, *containerfile.File, progress.Stage) (image.Image, error) {
 			return k.img, k.did("build")
 		},
-		Check: func(context.Context, image.Image) (*check.Report, error) {
+		Check: func(context.Context, image.Image, []recipe.Repo) (*check.Report, error) {
 			report := &check.Report{Rules: []check.Outcome{{ID: "kernel"}}}
 			if k.fail["check"] != nil {
 				report.Errors = 1
