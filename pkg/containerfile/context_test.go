@@ -69,7 +69,9 @@ func TestWriteContext(t *testing.T) {
 		"scripts/DIGEST/locale.sh":          "-rw-r--r--",
 		"scripts/DIGEST/offline.sh":         "-rw-r--r--",
 		"scripts/DIGEST/optional-apt.sh":    "-rw-r--r--",
+		"scripts/DIGEST/problem.sh":         "-rw-r--r--",
 		"scripts/DIGEST/remove-apt.sh":      "-rw-r--r--",
+		"scripts/DIGEST/units.sh":           "-rw-r--r--",
 		"systemd/DIGEST/10-bootkiln.preset": "-rw-r--r--",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -97,14 +97,13 @@ func (p *planner) initramfs() {
 	word := p.r.Kernel.Initramfs
 	mode := word.Value
 	var origin []diag.Pos
-	switch {
-	case word.IsSet():
+	if word.IsSet() {
 		origin = []diag.Pos{word.Pos}
-	default:
+	} else {
 		mode = "auto"
 		for _, s := range p.plan.Steps {
 			switch s.Kind {
-			case KindInstall, KindOptional, KindRemove, KindLocale, KindFiles, KindRun:
+			case KindInstall, KindOptional, KindRemove, KindLocale, KindDesktop, KindFiles, KindDracut, KindFlatpak, KindRun:
 				origin = append(origin, s.Origin[0])
 			}
 		}
@@ -112,9 +111,9 @@ func (p *planner) initramfs() {
 	if mode == "never" || len(origin) == 0 {
 		return // nothing in the recipe can change what it is made from
 	}
-	mounts := []Mount{p.script("initramfs.sh")}
+	mounts := []Mount{p.script("initramfs.sh"), p.script("problem.sh")}
 	if mode == "auto" {
 		mounts = append(mounts, Mount{Type: MountBind, From: BaseStage, Source: "/", Target: "/run/bootkiln/base"})
 	}
-	p.step(KindInitramfs, "Initramfs ("+mode+")", origin, p.run([]Command{scriptCommand("initramfs.sh", nil, mode)}, mounts...))
+	p.step(KindInitramfs, "Initramfs ("+mode+")", origin, p.run([]Command{scriptCommand("initramfs.sh", p.dracutWords(), mode)}, mounts...))
 }

@@ -20,9 +20,14 @@ func scriptCommand(name string, words []Word, args ...string) Command {
 // script puts one of the scripts into the build context and returns the mount
 // that shows it.
 func (p *planner) script(name string) Mount {
+	return Mount{Type: MountBind, Target: scriptTarget(name), Source: p.place(generated(script(name), 0o644), "scripts", name)}
+}
+
+// script returns the text of one of the scripts.
+func script(name string) []byte {
 	content, err := scripts.ReadFile("scripts/" + name)
 	if err != nil {
 		panic(err) // it is embedded; a test plans every step there is
 	}
-	return Mount{Type: MountBind, Target: scriptTarget(name), Source: p.place(generated(content, 0o644), "scripts", name)}
+	return content
 }

@@ -1,13 +1,18 @@
 #!/bin/bash
-# usage: initramfs always|auto
+# usage: initramfs always|auto [--add=MODULE|--omit=MODULE|--driver=NAME]...
 # Builds the initramfs of the image's one kernel; with "auto" only where the
 # kernel, its modules or what configures dracut differ from the base, whose
-# untouched root is mounted at $base.
+# untouched root is mounted at $base. What dracut is configured with is in files
+# already; the options are for looking whether they name something.
 set -euo pipefail
 # What fails in $( ) fails the script.
 shopt -s inherit_errexit
 
+# shellcheck source-path=SCRIPTDIR source=problem.sh
+source "${BASH_SOURCE[0]%/*}/problem.sh"
+
 mode=$1
+shift
 base=/run/bootkiln/base
 
 fail() {
@@ -59,11 +64,43 @@ fingerprint() {
 	for path in "usr/lib/modules/$2" usr/lib/dracut etc/dracut.conf etc/dracut.conf.d \
 		usr/lib/ostree/prepare-root.conf etc/ostree/prepare-root.conf \
 		usr/lib/modprobe.d etc/modprobe.d \
+		usr/share/plymouth etc/plymouth \
 		etc/vconsole.conf etc/locale.conf etc/default/keyboard etc/crypttab; do
 		[[ -e $path || -L $path ]] || continue
 		find "$path" -xdev -type f ! -path "usr/lib/modules/$2/initramfs*" -exec sha256sum {} +
 		find "$path" -xdev -type l -printf 'link %p %l\n'
 	done | LC_ALL=C sort
+}
+
+dracut_modules() { find /usr/lib/dracut/modules.d -mindepth 1 -maxdepth 1 -name '[0-9][0-9]*' -printf '%f\n' | cut -c 3-; }
+
+drivers() { find "/usr/lib/modules/$kver" -name '*.ko*' -printf '%f\n' | sed 's/[.]ko.*//'; }
+
+# check_names OPTION... looks for modules and drivers that are not there: of
+# some dracut says nothing, and of the others after minutes.
+check_names() {
+	local option name
+	for option in "$@"; do
+		name=${option#*=}
+		case $option in
+		--add=*)
+			compgen -G "/usr/lib/dracut/modules.d/[0-9][0-9]$name" >/dev/null ||
+				problem unknown-dracut-module "$option" "dracut has no module \"$name\" in this image"
+			;;
+		--omit=*)
+			compgen -G "/usr/lib/dracut/modules.d/[0-9][0-9]$name" >/dev/null ||
+				warning unknown-dracut-module "$option" "dracut has no module \"$name\" in this image, which is to be left out"
+			;;
+		--driver=*)
+			# Those that are built into the kernel are known to modinfo as well.
+			modinfo --set-version="$kver" --field=name -- "$name" >/dev/null 2>&1 ||
+				problem unknown-driver "$option" "kernel $kver has no module \"$name\""
+			;;
+		esac
+	done
+	known unknown-dracut-module dracut_modules
+	known unknown-driver drivers
+	verdict
 }
 
 adopt_kernels
@@ -121,6 +158,7 @@ trap 'rm -rf "$TMPDIR"; [[ -z $made ]] || rmdir --ignore-fail-on-non-empty "$mad
 export DRACUT_NO_XATTR=1
 
 depmod -a "$kver"
+check_names "$@"
 dracut --no-hostonly --reproducible --kver "$kver" --add "${modules[*]}" --tmpdir "$TMPDIR" --force "$image"
 [[ -s $image ]] || fail "dracut wrote no $image"
 # It may hold secrets, and nobody but root has a use for it.
