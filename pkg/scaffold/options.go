@@ -119,10 +119,10 @@ func (o Options) Variables() []string {
 	return names
 }
 
-// Pull is the image as machines name it, with words in capitals for what only
-// the environment of the one who publishes knows.
-func (o Options) Pull() string {
-	return strings.ReplaceAll(variable.ReplaceAllString(o.To(), "$1"), "GITHUB_REPOSITORY_OWNER", "OWNER") + ":latest"
+// Scope is the repository as machines name it, with words in capitals for what
+// only the environment of the one who publishes knows.
+func (o Options) Scope() string {
+	return strings.ReplaceAll(variable.ReplaceAllString(o.To(), "$1"), "GITHUB_REPOSITORY_OWNER", "OWNER")
 }
 
 // Step is a command to type, and what it does.
