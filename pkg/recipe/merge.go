@@ -20,6 +20,9 @@ type value struct {
 	// members are of records and pairs, in the order of the file.
 	members []member
 	kind    kind
+	// unreadable is of scalars that have a problem: they say nothing, and are
+	// kept for what would be missed otherwise.
+	unreadable bool
 }
 
 // member is one key of a mapping, and what it says.
@@ -28,7 +31,19 @@ type member struct {
 	value *value
 }
 
-func (v *value) string() String { return String{Value: v.text, Pos: v.pos} }
+func (v *value) string() String {
+	if v.unreadable {
+		return String{Value: unreadable}
+	}
+	return String{Value: v.text, Pos: v.pos}
+}
+
+// unreadable is the value of a word that is not set because its text has a
+// problem. No recipe that anyone gets has one, nor any text that can be read.
+const unreadable = "\x00"
+
+// said reports whether the recipe says the word, and be it with a problem.
+func (s String) said() bool { return s.IsSet() || s.Value == unreadable }
 
 // member returns the value of a key, nil where the mapping does not have it.
 func (v *value) member(key string) *value {

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -118,8 +119,8 @@ func (r *rule) fault(text string, src *source) *fault {
 		}
 	}
 	if r.choices != nil && !slices.Contains(r.choices, text) {
-		near, ok := r.synonyms[text]
-		if !ok {
+		near := cmp.Or(r.synonyms[text], r.synonyms[strings.ToLower(text)])
+		if near == "" {
 			near = diag.Nearest(text, r.choices)
 		}
 		return &fault{hint: didYouMean(near, r.hint())}

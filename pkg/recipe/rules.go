@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -193,7 +194,8 @@ var (
 	architectures = []string{"amd64", "arm64", "ppc64le", "riscv64", "s390x"}
 
 	architectureSynonyms = map[string]string{
-		"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64",
+		"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "x86_64_v2": "amd64", "x86_64_v3": "amd64",
+		"aarch64": "arm64", "armv8": "arm64", "ppc64el": "ppc64le",
 	}
 
 	// unitSuffixes are the unit types of systemd.unit(5) that can be enabled or
@@ -230,8 +232,17 @@ func platformSynonyms() map[string]string {
 	return out
 }
 
+// distroLike are an ID and a version, however they are joined.
+var distroLike = regexp.MustCompile(`^([A-Za-z-]*[A-Za-z])[ :_-]?([0-9]+)$`)
+
 func inspectDistro(text string, _ *source) *fault {
 	id, major, ok := strings.Cut(text, "-")
+	if m := distroLike.FindStringSubmatch(text); m != nil {
+		id, major, ok = m[1], m[2], true // cent-os-10, centos10
+		if slices.Contains(distributions, id) && text != id+"-"+major {
+			return &fault{hint: fmt.Sprintf("write %q", id+"-"+major)}
+		}
+	}
 	if slices.Contains(distributions, id) {
 		if dotted, _, minor := strings.Cut(major, "."); ok && minor {
 			return &fault{why: "only the major version is part of it", hint: fmt.Sprintf("write %q", id+"-"+dotted)}
@@ -267,6 +278,8 @@ func inProject(text string, src *source) *fault {
 	switch {
 	case strings.HasPrefix(text, "/"), strings.HasPrefix(text, "~"):
 		return &fault{code: "path-leaves-project", why: "it is not in the project", hint: "copy the file into the project, and name it relative to the folder of this file"}
+	case strings.Contains(text, "://"):
+		return &fault{why: "it is an address, and no file of the project", hint: "put the file into the project, and name it relative to the folder of this file"}
 	case strings.Contains(text, `\`), len(text) > 1 && text[1] == ':':
 		return &fault{why: "it is written as on Windows", hint: "write / between folders, relative to the folder of this file"}
 	}
@@ -277,8 +290,13 @@ func inProject(text string, src *source) *fault {
 }
 
 func inspectAbsolute(text string, _ *source) *fault {
-	if !strings.HasPrefix(text, "/") {
+	switch {
+	case strings.HasPrefix(text, "~"):
+		return &fault{why: "~ is the shell's", hint: "write the whole path"}
+	case !strings.HasPrefix(text, "/") && strings.Contains(text, "/"):
 		return &fault{why: "it is not absolute", hint: fmt.Sprintf("write %q", path.Join("/", text))}
+	case !strings.HasPrefix(text, "/"):
+		return &fault{why: "it is not absolute"}
 	}
 	if clean := path.Clean(text); clean != text {
 		return &fault{why: "it has '..', '.', '//' or a '/' at its end", hint: fmt.Sprintf("write %q", clean)}

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -61,6 +62,16 @@ var (
 	userNameRule = &rule{
 		what: "a user or group name", form: "lower-case letters, digits, '-' and '_', beginning with a letter or '_', as in kiosk",
 		pattern: whole(`[a-z_][a-z0-9_-]*`), longest: 31,
+		inspect: func(text string, _ *source) *fault {
+			lower := strings.ToLower(text)
+			switch {
+			case strings.ContainsAny(text, " ,"):
+				return &fault{why: "it has a blank or a comma in it", hint: "each name is an item of its own"}
+			case lower != text && plainUser.MatchString(lower):
+				return &fault{why: "names of users and groups are in lower case", hint: fmt.Sprintf("write %q", lower)}
+			}
+			return nil
+		},
 	}
 
 	// gecosRule leaves out what separates the fields of passwd(5) and of
@@ -70,9 +81,34 @@ var (
 		pattern: whole(`[^\s:"\\%][^:"\\%]*`), longest: 128,
 	}
 
+	sshKeyRule = &rule{
+		what: "a public key for ssh", form: "a file of the project, as in keys/me.pub",
+		pattern: sourceRule.pattern, longest: sourceRule.longest,
+		inspect: func(text string, src *source) *fault {
+			switch kind, _, inner := strings.Cut(text, " "); {
+			case inner && sshKeyKind.MatchString(kind):
+				return &fault{why: "it is the key itself", hint: "put it into a file of the project, and name that, as in keys/me.pub"}
+			case privateSSHKey.MatchString(text):
+				return &fault{why: "private keys are called like that, and everyone who has the image could read it", hint: fmt.Sprintf("write %q", text+".pub")}
+			}
+			return inProject(text, src)
+		},
+	}
+
+	remoteRule = &rule{
+		what: "the name of a remote", form: "letters, digits and the characters . _ -, as in flathub",
+		pattern: whole(`[A-Za-z0-9][A-Za-z0-9._-]*`), longest: 64,
+	}
+
 	applicationRule = &rule{
 		what: "the ID of an application", form: "at least three parts, as in org.mozilla.firefox",
 		pattern: whole(`[A-Za-z_][A-Za-z0-9_-]*(?:[.][A-Za-z0-9_-]+){2,}`),
+		inspect: func(text string, _ *source) *fault {
+			if id, _, branch := strings.Cut(text, "/"); branch && strings.Count(id, ".") > 1 {
+				return &fault{why: "architecture and branch are not part of it", hint: fmt.Sprintf("write %q", id)}
+			}
+			return nil
+		},
 	}
 
 	dracutModuleRule = &rule{
@@ -82,6 +118,9 @@ var (
 			if strings.ContainsAny(text, " \t,") {
 				return &fault{why: "it has a blank or a comma in it", hint: "each module is an item of its own"}
 			}
+			if m := moduleFile.FindStringSubmatch(text); m != nil {
+				return &fault{why: "a module is named, not its file", hint: fmt.Sprintf("write %q", m[1])}
+			}
 			return nil
 		},
 	}
@@ -90,10 +129,25 @@ var (
 		what: "a registry or a part of one", form: "as in ghcr.io/me or registry.example.com",
 		pattern: whole(`[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*`), longest: 512,
 		inspect: func(text string, _ *source) *fault {
-			if lower := strings.ToLower(text); lower != text {
+			lower := strings.ToLower(text)
+			if _, rest, ok := strings.Cut(lower, "://"); ok {
+				return &fault{why: "it has a scheme", hint: fmt.Sprintf("write %q", strings.TrimSuffix(rest, "/"))}
+			}
+			if lower != text {
 				return &fault{why: "registries demand lower case", hint: fmt.Sprintf("write %q", lower)}
 			}
 			return nil
+		},
+	}
+
+	publicKeyRule = &rule{
+		what: "a public key", form: "a file of the project, as in cosign.pub",
+		pattern: sourceRule.pattern, longest: sourceRule.longest,
+		inspect: func(text string, src *source) *fault {
+			if stem, ok := strings.CutSuffix(text, ".key"); ok {
+				return &fault{why: "private keys are called like that", hint: fmt.Sprintf("write %q", stem+".pub")}
+			}
+			return inProject(text, src)
 		},
 	}
 
@@ -107,4 +161,16 @@ var (
 			return nil
 		},
 	}
+)
+
+var (
+	plainUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
+
+	// sshKeyKind is what a line of authorized_keys begins with, options aside.
+	sshKeyKind = regexp.MustCompile(`^(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+$`)
+
+	// privateSSHKey is what ssh-keygen calls private keys.
+	privateSSHKey = regexp.MustCompile(`(?:^|/)id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$`)
+
+	moduleFile = regexp.MustCompile(`^(.+)[.]ko(?:[.](?:xz|zst|gz))?$`)
 )

@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/bootkiln/bootkiln/pkg/diag"
 )
 
 var (
@@ -16,21 +14,21 @@ var (
 		synonyms: map[string]string{
 			"rpmfusion": "rpmfusion-free", "codeready-builder": "crb", "powertools": "crb", "nonfree": "non-free",
 		},
-		inspect: func(text string, _ *source) *fault {
-			if slices.Contains(knownRepos, text) {
-				return nil
-			}
-			const forms = "any other is {copr: owner/project}, {name: …, baseurl: …, gpgkey: …} or {file: …}"
-			return &fault{hint: didYouMean(diag.Nearest(text, knownRepos), "known are "+strings.Join(knownRepos, ", ")+"; "+forms)}
-		},
+		form: "known are " + strings.Join(knownRepos, ", ") +
+			"; any other is {copr: owner/project}, {name: …, baseurl: …, gpgkey: …} or {file: …}",
+		inspect: inspectKnownRepo,
 	}
 
 	coprRule = &rule{
 		what: "a COPR project", form: "owner and project, as in owner/project, or @group/project",
 		pattern: whole(`@?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._+-]*`),
 		inspect: func(text string, _ *source) *fault {
-			if rest, ok := strings.CutPrefix(text, "https://copr.fedorainfracloud.org/coprs/"); ok {
-				return &fault{hint: fmt.Sprintf("write %q", strings.Trim(strings.Replace(rest, "g/", "@", 1), "/"))}
+			if m := coprAddress.FindStringSubmatch(text); m != nil {
+				group := ""
+				if m[1] != "" {
+					group = "@"
+				}
+				return &fault{hint: fmt.Sprintf("write %q", group+m[2])}
 			}
 			return nil
 		},
@@ -42,6 +40,10 @@ var (
 		inspect: func(text string, _ *source) *fault {
 			if bareChroot.MatchString(text) {
 				return &fault{why: "it has no architecture", hint: fmt.Sprintf("write %q", text+"-x86_64")}
+			}
+			name, architecture, found := cutLast(text, "-")
+			if rpm := rpmArchitectureOf[architecture]; found && rpm != "" {
+				return &fault{why: "RPM has its own names of architectures", hint: fmt.Sprintf("write %q", name+"-"+rpm)}
 			}
 			return nil
 		},
@@ -71,8 +73,12 @@ var (
 		what: "a SHA-256 digest", form: "64 hexadecimal digits, as sha256sum prints them",
 		pattern: whole(`[0-9a-f]{64}`),
 		inspect: func(text string, _ *source) *fault {
-			if lower := strings.TrimPrefix(strings.ToLower(text), "sha256:"); lower != text && len(lower) == 64 {
+			lower := strings.TrimPrefix(strings.ToLower(text), "sha256:")
+			switch {
+			case lower != text && len(lower) == 64:
 				return &fault{hint: fmt.Sprintf("write %q", lower)}
+			case strings.Trim(lower, "0123456789abcdef") == "" && len(lower) != 64:
+				return &fault{why: fmt.Sprintf("it has %d digits", len(lower))}
 			}
 			return nil
 		},
@@ -95,7 +101,7 @@ var (
 			case scheme != "https":
 				return &fault{why: "it is neither an https address nor a file"}
 			}
-			return nil
+			return inspectURL("https")(text, src)
 		},
 	}
 
@@ -146,6 +152,27 @@ var knownRepos = []string{
 // rpmArchitectures are the names that RPM has for them.
 var rpmArchitectures = []string{"x86_64", "x86_64_v2", "aarch64", "ppc64le", "riscv64", "s390x"}
 
+// rpmArchitectureOf are the names that OCI and Debian have for RPM's.
+var rpmArchitectureOf = map[string]string{"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "ppc64el": "ppc64le"}
+
+// coprAddress is the page of a project, of a group where the first part is
+// there.
+var coprAddress = regexp.MustCompile(`^(?:https?://)?copr[.]fedorainfracloud[.]org/(?:coprs/)?(g/)?([A-Za-z0-9][^/]*/[A-Za-z0-9][^/]*)/?$`)
+
+// inspectKnownRepo says how repositories are written that are not known by
+// name.
+func inspectKnownRepo(text string, _ *source) *fault {
+	switch {
+	case strings.Contains(text, "://"):
+		return &fault{why: "it is an address", hint: "write {name: …, baseurl: …, gpgkey: …}"}
+	case strings.HasSuffix(text, ".repo"), strings.HasSuffix(text, ".sources"), strings.HasSuffix(text, ".list"):
+		return &fault{why: "it is a file", hint: fmt.Sprintf("write {file: %s}", clip(text))}
+	case coprRule.pattern.MatchString(text):
+		return &fault{hint: fmt.Sprintf("for a project of COPR, write {copr: %s}", clip(text))}
+	}
+	return nil
+}
+
 var bareChroot = regexp.MustCompile(`^[a-z][a-z+-]*-(?:[0-9]+|rawhide|eln)$`)
 
 // urlCharacters are those of RFC 3986 that need no quoting, and those of the
@@ -156,9 +183,15 @@ const urlCharacters = `[A-Za-z0-9._~:/?#@!$&*+,;=%{}()\[\]-]+`
 // image and in logs, and names schemes that are not taken.
 func inspectURL(schemes ...string) func(string, *source) *fault {
 	return func(text string, _ *source) *fault {
+		if m := environmentVariable.FindString(text); m != "" {
+			return &fault{why: "variables of the environment are not expanded here", hint: fmt.Sprintf("write what %s stands for", m)}
+		}
+		if m := oneSlash.FindStringSubmatch(text); m != nil && slices.Contains(schemes, m[1]) {
+			return &fault{hint: fmt.Sprintf("write %q", m[1]+"://"+m[2])}
+		}
 		scheme, rest, ok := strings.Cut(text, "://")
 		if !ok || !slices.Contains(schemes, scheme) {
-			return &fault{why: "its scheme is none of " + strings.Join(schemes, ", ")}
+			return &fault{why: "its scheme is not " + list(schemes, "or")}
 		}
 		host, _, _ := strings.Cut(rest, "/")
 		if u, err := url.Parse(scheme + "://" + host); err == nil && u.User != nil {
@@ -168,10 +201,17 @@ func inspectURL(schemes ...string) func(string, *source) *fault {
 	}
 }
 
+// environmentVariable is written like none of a package manager's variables.
+var environmentVariable = regexp.MustCompile(`\$\{[A-Z][A-Z0-9_]*\}`)
+
+var packageFile = regexp.MustCompile(`[.](?:rpm|deb)$`)
+
+var oneSlash = regexp.MustCompile(`^([a-z]+):/?([^/].*)$`)
+
 func inspectPackageOrFile(text string, src *source) *fault {
 	if strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") {
-		if !strings.HasSuffix(text, ".rpm") && !strings.HasSuffix(text, ".deb") {
-			return &fault{why: "it is a path, and no package file (.rpm, .deb)"}
+		if !packageFile.MatchString(text) {
+			return &fault{why: "it is a path, and no package file (.rpm, .deb)", hint: "name the file itself, as in ./rpms/site.rpm"}
 		}
 		return inProject(text, src)
 	}
@@ -180,8 +220,10 @@ func inspectPackageOrFile(text string, src *source) *fault {
 		return &fault{why: "it is an address", hint: "write {url: …, sha256: …}, so that what is installed is what was meant"}
 	case strings.HasPrefix(text, "@"):
 		return &fault{why: "it begins with \"@\", which is for groups", hint: "list it under packages.groups"}
-	case strings.HasSuffix(text, ".rpm") || strings.HasSuffix(text, ".deb"):
-		return &fault{why: "files of the project begin with \"./\"", hint: fmt.Sprintf("write %q", "./"+strings.TrimPrefix(text, "/"))}
+	case (strings.HasPrefix(text, "/") || strings.HasPrefix(text, "~")) && packageFile.MatchString(text):
+		return inProject(text, src)
+	case packageFile.MatchString(text):
+		return &fault{why: "files of the project begin with \"./\"", hint: fmt.Sprintf("write %q", "./"+text)}
 	}
 	return inspectPackage(text, src)
 }

@@ -78,6 +78,11 @@ type wordSpec struct {
 	spec     *spec
 }
 
+// isScalar reports whether a value is one text, number or boolean.
+func (s *spec) isScalar() bool {
+	return s.kind == textKind || s.kind == numberKind || s.kind == booleanKind
+}
+
 // word returns the row of a key.
 func (s *spec) word(key string) (wordSpec, bool) {
 	for _, w := range s.words {
@@ -220,6 +225,9 @@ func size[T any](r *rule, at func(*T) (*int64, *diag.Pos)) field[T] {
 	return field[T]{
 		&spec{kind: textKind, rule: r},
 		func(into *T, v *value) {
+			if v.unreadable {
+				return
+			}
 			bytes, pos := at(into)
 			*bytes, _ = parseSize(v.text) // the rule has accepted it
 			*pos = v.pos

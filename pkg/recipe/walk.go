@@ -171,10 +171,12 @@ func (w *walker) wrongKind(s *spec, n *yaml.Node, at place) {
 		hint = fmt.Sprintf("put quotes around it: \"{%s}\"", clip(n.Content[0].Value))
 	case s.kind == textKind && n.Kind == yaml.MappingNode:
 		hint = "put quotes around a value that has \": \" in it"
-	case s.kind == textKind && n.Kind == yaml.SequenceNode && len(n.Content) == 1:
+	case (s.kind == textKind || s.bare != "") && n.Kind == yaml.SequenceNode && len(n.Content) == 1:
 		hint = "it takes one value, not a list"
-	case s.kind == recordKind && n.Kind == yaml.ScalarNode:
+	case s.kind == recordKind:
 		hint = "the keys are " + strings.Join(s.keyNames(), ", ")
+	case s.kind == pairsKind:
+		hint = "each line of it is \"key: value\""
 	}
 	w.report(at, "wrong-kind", fmt.Sprintf("%s must be %s, not %s", at.subject(), s.expected(), kindOf(n)), hint)
 }
@@ -214,28 +216,33 @@ func (w *walker) record(s *spec, n *yaml.Node, at place) *value {
 		w.wrongKind(s, n, place{w.src.of(n), at.path})
 		return nil
 	}
-	present := map[string]bool{}
+	// meant are the keys that unknown ones are near to.
+	present, meant := map[string]bool{}, map[string]bool{}
 	for key, node := range w.members(n, at) {
 		row, ok := s.word(key.Value)
 		if !ok {
-			w.unknownKey(s, key, at)
+			meant[w.unknownKey(s, key, at)] = true
 			continue
 		}
 		present[key.Value] = true
-		if got := w.walk(row.spec, node, place{key.Pos, within(at.path, key.Value)}); got != nil {
+		switch got := w.walk(row.spec, node, place{key.Pos, within(at.path, key.Value)}); {
+		case got != nil:
 			v.members = append(v.members, member{key, got})
+		case row.spec.isScalar():
+			v.members = append(v.members, member{key, &value{kind: row.spec.kind, pos: key.Pos, src: w.src, unreadable: true}})
 		}
 	}
-	w.missing(s, present, at)
+	w.missing(s, present, meant, at)
 	return v
 }
 
-// missing reports the keys that have to be there and are not.
-func (w *walker) missing(s *spec, present map[string]bool, at place) {
+// missing reports the keys that have to be there and are not, but for those
+// that are there misspelt.
+func (w *walker) missing(s *spec, present, meant map[string]bool, at place) {
 	// What is no list item is merged with the recipe's own, which has them.
 	shared := w.included && !strings.Contains(at.path, "[")
 	for _, row := range s.words {
-		if row.required && !present[row.key] && !shared {
+		if row.required && !present[row.key] && !meant[row.key] && !shared {
 			w.report(at, "missing-key", fmt.Sprintf("%s has no %q", at.subject(), row.key),
 				fmt.Sprintf("add it, as in %s: %s", row.key, row.examples[0]))
 		}
@@ -244,7 +251,9 @@ func (w *walker) missing(s *spec, present map[string]bool, at place) {
 		return
 	}
 	var found []string
+	misspelt := false
 	for _, key := range s.oneOf {
+		misspelt = misspelt || meant[key]
 		if present[key] {
 			found = append(found, key)
 		}
@@ -252,7 +261,7 @@ func (w *walker) missing(s *spec, present map[string]bool, at place) {
 	switch all := strings.Join(s.oneOf, " or "); {
 	case len(found) > 1:
 		w.report(at, "conflict", fmt.Sprintf("%s has both %s", at.subject(), strings.Join(found, " and ")), "keep one of them")
-	case len(found) == 0 && !shared:
+	case len(found) == 0 && !shared && !misspelt:
 		w.report(at, "missing-key", fmt.Sprintf("%s has neither %s", at.subject(), strings.Join(s.oneOf, " nor ")), "add "+all)
 	}
 }
@@ -317,9 +326,10 @@ func within(path, key string) string {
 	return path + "." + key
 }
 
-func (w *walker) unknownKey(s *spec, key String, at place) {
+// unknownKey reports a key, and returns the one that is near, "" where none is.
+func (w *walker) unknownKey(s *spec, key String, at place) string {
 	if w.full(place{pos: key.Pos}) {
-		return // before looking for a near word, which takes time
+		return "" // before looking for a near word, which takes time
 	}
 	message := "unknown key " + quote(key.Value)
 	if at.path != "" {
@@ -328,11 +338,14 @@ func (w *walker) unknownKey(s *spec, key String, at place) {
 	near := diag.Nearest(key.Value, s.keyNames())
 	hint := didYouMean(near, "known keys: "+strings.Join(s.keyNames(), ", "))
 	if near == "" {
-		if home := homeOf(key.Value); home != "" {
+		if _, top := language.word(key.Value); top {
+			hint += fmt.Sprintf("; %q is a word of the top", key.Value)
+		} else if home := homeOf(key.Value); home != "" {
 			hint = fmt.Sprintf("%q belongs under %q", key.Value, home)
 		}
 	}
 	w.report(place{key.Pos, within(at.path, key.Value)}, "unknown-key", message, hint)
+	return near
 }
 
 // homeOf returns the first path of the language under which a key is known, ""

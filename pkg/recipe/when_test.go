@@ -169,7 +169,7 @@ func TestOnProblems(t *testing.T) {
 		"conflict elsewhere": {"include: [wine]\nwhen: [{distro: [debian], packages: {exclude: [wine]}}]\n", fedora44, nil},
 		"still missing": {
 			"desktop: {input-method: {engines: [hangul]}}\nwhen: [{distro: [debian], desktop: {input-method: ibus}}]\n", fedora44,
-			[]string{"recipe.yaml:4:11: the input method has engines and no framework (missing-key)"},
+			[]string{"recipe.yaml:4:11: the input method has engines and no framework (incomplete)"},
 		},
 		"no longer missing": {
 			"desktop: {input-method: {engines: [hangul]}}\nwhen: [{distro: [debian], desktop: {input-method: ibus}}]\n", debian13, nil,

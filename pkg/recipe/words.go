@@ -224,6 +224,6 @@ var verifyRecord = record[Base]{words: []word[Base]{
 		key: "key", required: true,
 		doc:      "A public key, as a file of the project.",
 		examples: []string{"keys/base.pub"},
-		value:    pathTo(sourceRule, func(b *Base) *Path { return &b.VerifyKey }),
+		value:    pathTo(publicKeyRule, func(b *Base) *Path { return &b.VerifyKey }),
 	},
 }}

@@ -115,7 +115,7 @@ var userRecord = record[User]{
 			key:      "ssh-keys",
 			doc:      "Files of the project with the public keys that may log in by ssh.",
 			examples: []string{"[keys/me.pub]"},
-			value:    paths(sourceRule, func(u *User) *[]Path { return &u.SSHKeys }),
+			value:    paths(sshKeyRule, func(u *User) *[]Path { return &u.SSHKeys }),
 		},
 	},
 }
@@ -145,7 +145,7 @@ var flatpakRemoteRecord = record[FlatpakRemote]{
 			key: "name", required: true,
 			doc:      "What the remote is called.",
 			examples: []string{"flathub"},
-			value:    text(repoIDRule, func(f *FlatpakRemote) *String { return &f.Name }),
+			value:    text(remoteRule, func(f *FlatpakRemote) *String { return &f.Name }),
 		},
 		{
 			key:      "url",

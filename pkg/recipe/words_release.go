@@ -11,7 +11,7 @@ var trustRecord = record[Trust]{
 			key: "keys", required: true,
 			doc:      "Public keys, as files of the project. An image that one of them signed is accepted.",
 			examples: []string{"[cosign.pub]"},
-			value:    paths(sourceRule, func(t *Trust) *[]Path { return &t.Keys }),
+			value:    paths(publicKeyRule, func(t *Trust) *[]Path { return &t.Keys }),
 		},
 		{
 			key: "scope", required: true,
