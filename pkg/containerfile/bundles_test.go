@@ -116,6 +116,27 @@ func refused(t *testing.T, problems diag.List, name string) {
 	}
 }
 
+// TestBundlesElsewhere plans for distributions that bundles do not know.
+func TestBundlesElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, distro := range []plan.Distro{
+		{ID: "centos", Version: "11", IDLike: []string{"rhel", "fedora"}},
+		{ID: "ubuntu", Version: "24.04", IDLike: []string{"debian"}},
+	} {
+		p, problems := planOn(t, including(t, "auto-update", "kde"), distro)
+		if p != nil || len(problems) != 1 {
+			t.Fatalf("%s: the problems are %v", distro, problems)
+		}
+		d := problems[0]
+		if want := fmt.Sprintf(`recipe.yaml:4:24: the bundle "kde" says nothing of %s (unsupported-on)`, distro); d.String() != want {
+			t.Errorf("got %v, want %s", d, want)
+		}
+		if want := "it knows el-9, el-10, fedora, debian-12, debian-13; "; !strings.HasPrefix(d.Hint, want) {
+			t.Errorf("%s: the hint is %q", distro, d.Hint)
+		}
+	}
+}
+
 // TestBundlesTogether includes all that are of use on a distribution, but for
 // one of the two desktops: nothing in them contradicts the others.
 func TestBundlesTogether(t *testing.T) {

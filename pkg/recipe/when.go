@@ -193,7 +193,9 @@ func (l layer) unknownOn(entries *value, display string) diag.Diagnostic {
 	for _, e := range entries.items {
 		if e.member("unsupported") == nil {
 			for _, i := range e.member("distro").items {
-				known = append(known, i.text)
+				if !slices.Contains(known, i.text) {
+					known = append(known, i.text)
+				}
 			}
 		}
 	}
