@@ -127,7 +127,7 @@ func unitName(unit string) string {
 type units struct {
 	scope unitScope
 	root  image.Root
-	// names are the files of units, sorted.
+	// names are what may be files of units, sorted.
 	names []string
 	// enabledBy has the link that starts a unit: from a .wants or .requires
 	// folder, or from another name, as display-manager.service is.
@@ -166,7 +166,6 @@ func (u *units) add(dir string, e fs.DirEntry) error {
 		for _, l := range links {
 			u.startedBy(l.Name(), path.Join(name, l.Name()))
 		}
-	case e.IsDir():
 	case e.Type() == fs.ModeSymlink && dir == u.scope.dirs[0]:
 		// In /usr such links are names that the package gives its unit.
 		target, err := u.root.ReadLink(name)

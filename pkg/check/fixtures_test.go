@@ -401,6 +401,7 @@ var fixtures = []fixture{
 	{
 		rule: "third-party-repos", name: "dnf4", add: fake.Files{
 			"etc/yum.repos.d/epel.repo": fake.Text(epelRepo),
+			"etc/yum.repos.d/near.repo": fake.Text("[near]\nbaseurl=https://notcentos.org/\n"),
 			"etc/yum.repos.d/vendor.repo": fake.Text("[vendor]\nbaseurl=https://user:secret@rpm.example/el?token=secret\n\thttps://mirrors.centos.org.example/\n" +
 				"gpgcheck=0\ngpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-centosofficial\n[nowhere]\n"),
 			"etc/dnf/repos.override.d/99.repo": fake.Text("[*]\nenabled=0\n"), // nobody reads it
@@ -411,6 +412,7 @@ var fixtures = []fixture{
 		want: []string{
 			`/etc/dnf/dnf.conf: repository "inline" is enabled, and is not of centos itself: file:///srv`,
 			`/etc/yum.repos.d/epel.repo: repository "epel" is enabled, and is not of centos itself: https://mirrors.fedoraproject.org/metalink`,
+			`/etc/yum.repos.d/near.repo: repository "near" is enabled, and is not of centos itself: https://notcentos.org/`,
 			`/etc/yum.repos.d/vendor.repo: repository "nowhere" is enabled, and is not of centos itself: it says no address`,
 			`/etc/yum.repos.d/vendor.repo: repository "vendor" is enabled, and is not of centos itself: https://rpm.example/el https://mirrors.centos.org.example/`,
 		},
@@ -440,6 +442,13 @@ var fixtures = []fixture{
 			`/etc/apt/sources.list: repository "sources" is enabled, and is not of debian itself: http://mirror.example/debian`,
 			`/etc/apt/sources.list.d/vendor.sources: repository "vendor" is enabled, and is not of debian itself: https://off.example/debian`,
 		},
+	},
+	{
+		rule: "third-party-repos", name: "apt does not check", add: ofDebian(fake.Files{
+			"etc/apt/sources.list":               fake.Text("deb [trusted=yes] http://debian.example/ ./\n"),
+			"etc/apt/trusted.gpg.d/debian-a.asc": fake.Text("key"),
+		}),
+		want: []string{`/etc/apt/sources.list: repository "sources" is enabled, and is not of debian itself: http://debian.example/`},
 	},
 	{
 		rule: "kargs-architectures", add: fake.Files{"usr/lib/bootc/kargs.d/20.toml": fake.Text("kargs = []\nmatch-architectures = [\"amd64\", \"riscv64\"]\n")},

@@ -112,14 +112,6 @@ func withoutSecrets(address string) string {
 	return scheme + "://" + host + file
 }
 
-// knownRepoIDs are the repositories that a word of a recipe's "repos" stands
-// for. The distributions' own are not needed here.
-var knownRepoIDs = map[string][]string{
-	"epel":              {"epel", "epel-cisco-openh264"},
-	"rpmfusion-free":    {"rpmfusion-free", "rpmfusion-free-updates"},
-	"rpmfusion-nonfree": {"rpmfusion-nonfree", "rpmfusion-nonfree-updates"},
-}
-
 // keeps reports whether an entry of "repos" keeps a repository of the image.
 func keeps(entry recipe.Repo, r repository) bool {
 	if entry.Keep.Value != "true" {
@@ -127,7 +119,8 @@ func keeps(entry recipe.Repo, r repository) bool {
 	}
 	switch {
 	case entry.Known.IsSet():
-		return slices.Contains(knownRepoIDs[entry.Known.Value], r.id)
+		// What its release package brings, such as epel-cisco-openh264.
+		return strings.HasPrefix(r.id, entry.Known.Value)
 	case entry.Copr.IsSet():
 		return r.id == coprID(entry.Copr.Value)
 	case entry.File.IsSet():
