@@ -35,7 +35,7 @@ func dpkgStatus(namesAndVersions ...string) string {
 
 var tested = fake.Files{
 	"var/lib/dpkg/status": fake.Text(dpkgStatus(
-		"wine", "10.0-1", "vim", "2:9.1.0-3", "plasma-desktop", "4:6.3.4-1", "plasma-workspace", "4:6.3.4-2", "kwin", "4:6.3.5-1", "base-files", "12.4",
+		"wine", "10.0-1", "vim", "2:9.1.0-3", "plasma-desktop", "4:6.3.4-1", "plasma-workspace", "4:6.3.4-2", "kwin", "4:6.3.5-1", "base-files", "12.4", "linux-image", "6.11-1", "linux-image", "6.12-1",
 	)),
 	"usr/bin/bash":                                                  fake.Program(strings.Repeat("b", 3000)),
 	"usr/bin/sh":                                                    {HardLink: "usr/bin/bash"},
@@ -158,8 +158,8 @@ func TestAssertions(t *testing.T) {
 		},
 		"versions": {
 			tests: recipe.Tests{
-				PackageVersions: versions(1, "wine", "10.1*", "vim", "9.1.0-4", "vim", "1:9.*", "wnie", "1", "wine", "10*1", "wine", "[0"),
-				SameVersion:     [][]recipe.String{words(9, "plasma-*", "kwin", "kscreen")},
+				PackageVersions: versions(1, "wine", "10.1*", "vim", "9.1.0-4", "vim", "1:9.*", "wnie", "1", "wine", "10*1", "wine", "[0", "linux-image", "6.12", "linux-image", "6.13"),
+				SameVersion:     [][]recipe.String{words(19, "plasma-*", "kwin", "kscreen")},
 			},
 			want: []string{
 				`recipe.yaml:1:5: package "wine" is installed as 10.0-1, which is not "10.1*" (wrong-version) ` + versionHint,
@@ -168,7 +168,9 @@ func TestAssertions(t *testing.T) {
 				`recipe.yaml:4:5: package "wnie" is not in the image (package-absent) add it to packages.install, or did you mean "wine", which is installed?`,
 				`recipe.yaml:5:5: package "wine" is installed as 10.0-1, which is not "10*1" (wrong-version) ` + versionHint,
 				`recipe.yaml:6:5: package "wine" is installed as 10.0-1, which is not "[0" (wrong-version) ` + versionHint,
-				`recipe.yaml:9:5: packages that must have one version have 2: 6.3.4 (plasma-desktop, plasma-workspace), 6.3.5 (kwin) (version-skew) ` +
+				`recipe.yaml:7:5: package "linux-image" is installed as 6.11-1, which is not "6.12" (wrong-version) ` + versionHint,
+				`recipe.yaml:8:5: package "linux-image" is installed as 6.11-1 and 6.12-1, which is not "6.13" (wrong-version) ` + versionHint,
+				`recipe.yaml:19:5: packages that must have one version have 2: 6.3.4 (plasma-desktop, plasma-workspace), 6.3.5 (kwin) (version-skew) ` +
 					`their repositories disagree: build again when they agree, or enable the repository that has the others`,
 			},
 		},
@@ -236,7 +238,7 @@ func TestAssertions(t *testing.T) {
 		},
 		"size": {
 			tests: recipe.Tests{Size: 8000, SizePos: diag.Pos{File: "recipe.yaml", Line: 9, Col: 3}},
-			want:  []string{"recipe.yaml:9:3: the root file system has 8.6 KiB, and may have 7.8 KiB (too-large) the largest folders are /usr/share (4.9 KiB), /usr/bin (2.9 KiB), /var/lib (397 bytes)"},
+			want:  []string{"recipe.yaml:9:3: the root file system has 8.8 KiB, and may have 7.8 KiB (too-large) the largest folders are /usr/share (4.9 KiB), /usr/bin (2.9 KiB), /var/lib (531 bytes)"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

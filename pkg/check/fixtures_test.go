@@ -430,12 +430,12 @@ var fixtures = []fixture{
 	},
 	{
 		rule: "third-party-repos", name: "apt", add: ofDebian(fake.Files{
-			"etc/apt/sources.list":                   fake.Text("deb http://mirror.example/debian trixie main\ndeb [trusted=yes] http://debian.example/ ./\n"),
-			"etc/apt/sources.list.d/vendor.sources":  fake.Text(strings.Replace(debianSources, "Enabled: no\n", "", 1)),
-			"etc/apt/trusted.gpg.d/debian-a.asc":     fake.Text("key"),
-			"etc/apt/trusted.gpg.d/vendor.gpg":       fake.Text("key"),
-			"etc/apt/sources.list.d/old.list.save":   fake.Text("deb https://no.example x y\n"),
-			"etc/apt/sources.list.d/folder.list/sub": fake.Text(""),
+			"etc/apt/sources.list":                       fake.Text("deb http://mirror.example/debian trixie main\ndeb [trusted=yes] http://debian.example/ ./\n"),
+			"etc/apt/sources.list.d/vendor.sources":      fake.Text(strings.Replace(debianSources, "Enabled: no\n", "", 1)),
+			"etc/apt/trusted.gpg.d/debian-archive-a.asc": fake.Text("key"),
+			"etc/apt/trusted.gpg.d/vendor.gpg":           fake.Text("key"),
+			"etc/apt/sources.list.d/old.list.save":       fake.Text("deb https://no.example x y\n"),
+			"etc/apt/sources.list.d/folder.list/sub":     fake.Text(""),
 		}),
 		want: []string{
 			`/etc/apt/sources.list: repository "sources" is enabled, and is not of debian itself: http://debian.example/`,
@@ -445,8 +445,8 @@ var fixtures = []fixture{
 	},
 	{
 		rule: "third-party-repos", name: "apt does not check", add: ofDebian(fake.Files{
-			"etc/apt/sources.list":               fake.Text("deb [trusted=yes] http://debian.example/ ./\n"),
-			"etc/apt/trusted.gpg.d/debian-a.asc": fake.Text("key"),
+			"etc/apt/sources.list":                       fake.Text("deb [trusted=yes] http://debian.example/ ./\n"),
+			"etc/apt/trusted.gpg.d/debian-archive-a.asc": fake.Text("key"),
 		}),
 		want: []string{`/etc/apt/sources.list: repository "sources" is enabled, and is not of debian itself: http://debian.example/`},
 	},
