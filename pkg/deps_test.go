@@ -18,23 +18,24 @@ const module = "github.com/bootkiln/bootkiln/"
 // allowed lists, for each package, which other packages of ours it may import
 // directly. What is not listed may import none. Tests are not held to it.
 var allowed = map[string][]string{
-	"pkg/diag":             {},
-	"pkg/progress":         {"pkg/diag"},
-	"pkg/image":            {},
-	"pkg/image/storeimage": {"pkg/image"},
-	"pkg/kernel":           {},
-	"pkg/packagedb":        {},
-	"pkg/host":             {"pkg/diag"},
-	"recipes":              {},
-	"pkg/recipe":           {"pkg/diag"},
-	"pkg/scaffold":         {"pkg/diag", "pkg/recipe"},
-	"pkg/plan":             {"pkg/diag", "pkg/recipe"},
-	"pkg/containerfile":    {"pkg/diag", "pkg/plan"},
+	"pkg/diag":                 {},
+	"pkg/progress":             {"pkg/diag"},
+	"pkg/image":                {},
+	"pkg/image/storeimage":     {"pkg/image"},
+	"pkg/image/transportimage": {"pkg/image"},
+	"pkg/kernel":               {},
+	"pkg/packagedb":            {},
+	"pkg/host":                 {"pkg/diag"},
+	"recipes":                  {},
+	"pkg/recipe":               {"pkg/diag"},
+	"pkg/scaffold":             {"pkg/diag", "pkg/recipe"},
+	"pkg/plan":                 {"pkg/diag", "pkg/recipe"},
+	"pkg/containerfile":        {"pkg/diag", "pkg/plan"},
 	"pkg/build": {
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/image/storeimage",
 	},
 	"pkg/check":    {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb"},
-	"pkg/registry": {"pkg/image", "pkg/progress"},
+	"pkg/registry": {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
 	"pkg/sign":     {"pkg/image", "pkg/registry"},
 	"pkg/trust":    {"pkg/image", "pkg/registry"},
 	"pkg/pipeline": {
@@ -49,7 +50,7 @@ var allowed = map[string][]string{
 // heavy lists, for a path of other modules, who may import it.
 var heavy = map[string][]string{
 	"go.podman.io/buildah":                    {"pkg/build"},
-	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
+	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/image/transportimage", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
 	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust"},
 	"go.yaml.in/yaml/":                        {"pkg/recipe"},
 	"github.com/spf13/cobra":                  {"cmd/bootkiln"},

@@ -9,17 +9,19 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
 type checkOptions struct {
-	env     *env
-	globals *globals
-	image   string
-	rootfs  string
-	rules   check.Options
-	list    bool
-	store   storeFlags
-	format  formatFlag
+	env      *env
+	globals  *globals
+	image    string
+	rootfs   string
+	rules    check.Options
+	list     bool
+	registry registryFlags
+	store    storeFlags
+	format   formatFlag
 }
 
 func newCheckCmd(e *env, g *globals) *cobra.Command {
@@ -27,11 +29,14 @@ func newCheckCmd(e *env, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check IMAGE | --rootfs DIR | --list",
 		Short: "Say from the image alone whether it will deploy and boot",
-		Long: `Applies every rule to an image of the local store (needs root), to an OCI
-layout (oci:DIR), or to a folder that holds a root file system. No rule hides
-another. An image that fails is exit status 4.`,
+		Long: `Applies every rule to an image of the local store (needs root), in a registry
+(docker://REPOSITORY:TAG), in an OCI layout (oci:DIR), in an archive
+(oci-archive:FILE, docker-archive:FILE), or to a folder that holds a root file
+system. Only the store needs root; of a registry, each layer is read once and
+nothing is kept. No rule hides another. An image that fails is exit status 4.`,
 		Example: `  bootkiln check localhost/centos-kde
   bootkiln check --format json oci:out/layout
+  bootkiln check docker://ghcr.io/me/centos-kde:latest
   bootkiln check --rootfs /mnt/image --skip label-bootc
   bootkiln check --list`,
 		Args:              cobra.MaximumNArgs(1),
@@ -54,6 +59,7 @@ another. An image that fails is exit status 4.`,
 	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "rule not to apply")
 	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "rule whose findings are warnings")
 	cmd.Flags().BoolVar(&o.list, "list", false, "print the rules")
+	o.registry.register(cmd)
 	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
 	for _, name := range []string{"skip", "warn"} {
@@ -79,7 +85,11 @@ func (o *checkOptions) run(ctx context.Context) (err error) {
 	if o.rootfs != "" {
 		img, err = image.OpenDir(o.rootfs)
 	} else {
-		img, closer, err = openImage(ctx, o.image, o.store.options(o.env, nil))
+		var options registry.Options
+		if options, err = o.registry.options(o.env); err != nil {
+			return err
+		}
+		img, closer, err = openImage(ctx, o.image, o.store.options(o.env, nil), options)
 	}
 	if err != nil {
 		return err

@@ -11,45 +11,56 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/build"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/image/transportimage"
+	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
 // openImage opens an image by its containers-transports(5) reference. A name
 // without a transport is one of the local store. The closer is closed when the
 // image is no longer needed.
-func openImage(ctx context.Context, ref string, store build.StoreOptions) (image.Image, io.Closer, error) {
-	if layout, ok := strings.CutPrefix(ref, "oci:"); ok {
+func openImage(ctx context.Context, ref string, store build.StoreOptions, reg registry.Options) (image.Image, io.Closer, error) {
+	o := image.LayerOptions{TempDir: reg.TempDir}
+	transport, rest, _ := strings.Cut(ref, ":")
+	switch transport {
+	case "oci":
 		// The name may hold colons of its own, the folder none.
-		dir, name, _ := strings.Cut(layout, ":")
-		img, err := image.OpenLayout(ctx, dir, name, image.LayerOptions{})
+		dir, name, _ := strings.Cut(rest, ":")
+		img, err := image.OpenLayout(ctx, dir, name, o)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = hinted(err, "name the folder of an OCI layout, with its oci-layout and index.json")
 		}
 		return img, io.NopCloser(nil), err
-	}
-	name, ok := strings.CutPrefix(ref, "containers-storage:")
-	if transport, _, found := strings.Cut(ref, ":"); found && !ok && knownElsewhere[transport] {
-		return nil, nil, hinted(fmt.Errorf("opening image %q: images of %q cannot be read in place", ref, transport),
-			"copy it to a folder first: skopeo copy "+ref+" oci:DIR")
-	}
-	if !ok {
-		name = ref
+	case "docker":
+		name, ok := strings.CutPrefix(rest, "//")
+		if !ok {
+			return nil, nil, hinted(&usageError{fmt.Errorf("opening image %q: a reference to a registry begins with docker://", ref)},
+				fmt.Sprintf("write docker://%s, or %q without a transport for the local store", strings.TrimLeft(rest, "/"), rest))
+		}
+		return registry.OpenImage(ctx, name, reg, o)
+	case "oci-archive", "docker-archive", "dir":
+		return openArchive(ctx, ref, o)
+	case "containers-storage":
+		ref = rest
 	}
 	b, err := openStore(ctx, store)
 	if err != nil {
 		return nil, nil, err
 	}
-	img, err := b.Image(ctx, name)
+	img, err := b.Image(ctx, ref)
 	if err != nil {
 		b.Close()
-		return nil, nil, hinted(err, "name an image of the local store ('podman images' lists them), or oci:DIR")
+		return nil, nil, hinted(err, "name an image of the local store ('podman images' lists them), docker://REPOSITORY:TAG, oci:DIR, or an archive")
 	}
 	return img, b, nil
 }
 
-// knownElsewhere are transports whose images have to be fetched before they
-// can be looked into.
-var knownElsewhere = map[string]bool{
-	"docker": true, "docker-archive": true, "oci-archive": true, "docker-daemon": true, "dir": true,
+// openArchive opens an image in a file, or in a folder that skopeo wrote.
+func openArchive(ctx context.Context, ref string, o image.LayerOptions) (image.Image, io.Closer, error) {
+	img, closer, err := transportimage.Open(ctx, ref, nil, o, nil)
+	if err != nil {
+		err = hinted(err, "name the file or folder, and after another colon the image in it where there are several")
+	}
+	return img, closer, err
 }
 
 // openStore opens the image store.

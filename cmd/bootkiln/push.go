@@ -103,7 +103,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	img, closer, err := openImage(ctx, o.image, o.store.options(e, o.registry.access(e)))
+	img, closer, err := openImage(ctx, o.image, o.store.options(e, o.registry.access(e)), options)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bootkiln/bootkiln/pkg/build"
+	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
 func TestSplitReference(t *testing.T) {
@@ -47,14 +48,13 @@ func TestOpenImage(t *testing.T) {
 		"oci:none:latest":                     `opening layout "none": `,
 		"oci:some/none:ghcr.io/me/kiln:1":     `opening layout "some/none": `,
 		"oci:./none:@0":                       `opening layout "./none": `,
-		"docker://ghcr.io/me/kiln:1":          `images of "docker" cannot be read in place`,
-		"oci-archive:kiln.tar":                `images of "oci-archive" cannot be read in place`,
-		"dir:kiln":                            `images of "dir" cannot be read in place`,
-		"docker-daemon:ghcr.io/me/kiln:1":     `images of "docker-daemon" cannot be read in place`,
-		"docker-archive:kiln.tar:ghcr.io/m:1": `images of "docker-archive" cannot be read in place`,
+		"docker:ghcr.io/me/kiln:1":            `begins with docker://`,
+		"oci-archive:none.tar":                `opening image "oci-archive:`,
+		"dir:none":                            `manifest of "dir:none"`,
+		"docker-archive:none.tar:ghcr.io/m:1": `opening image "docker-archive:`,
 	}
 	for ref, want := range tests {
-		_, _, err := openImage(t.Context(), ref, build.StoreOptions{})
+		_, _, err := openImage(t.Context(), ref, build.StoreOptions{}, registry.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", ref, err, want)
 		}
