@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 )
 
@@ -25,6 +26,63 @@ func dpkgPackages(_ context.Context, root fs.FS) ([]Package, error) {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
 	return list, nil
+}
+
+// dpkgOwners reads the lists beside the status: info/NAME.list, or
+// info/NAME:ARCHITECTURE.list for packages that can be there for several.
+func dpkgOwners(ctx context.Context, root fs.FS) ([]Owner, error) {
+	f, name, err := first(root, dpkgStatus...)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	packages, err := ReadDpkgStatus(f)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	owners := make([]Owner, len(packages))
+	for i, p := range packages {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		owners[i].Package = p
+		if owners[i].Files, err = dpkgFiles(root, path.Join(path.Dir(name), "info"), p); err != nil {
+			return nil, err
+		}
+	}
+	return owners, nil
+}
+
+func dpkgFiles(root fs.FS, info string, p Package) ([]string, error) {
+	var f fs.File
+	var err error
+	var name string
+	for _, stem := range []string{p.Name + ":" + p.Arch, p.Name} {
+		name = path.Join(info, stem+".list")
+		if f, err = root.Open(name); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a package without files may have no list
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var files []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		file := strings.TrimPrefix(path.Clean(lines.Text()), "/")
+		if file == "" {
+			file = "." // written "/."
+		}
+		files = append(files, file)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	return files, nil
 }
 
 // maxLine is far above the longest line that packages have (a Depends field

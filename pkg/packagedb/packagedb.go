@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Package is an installed package.
@@ -31,6 +32,11 @@ type Package struct {
 	// Vendor is who built an rpm, in its own words ("Red Hat, Inc.", "CentOS");
 	// "" where it does not say. dpkg knows no vendors.
 	Vendor string
+	// BuildTime is when an rpm was built; zero for a dpkg, which does not say.
+	BuildTime time.Time
+	// Changes are the times of an rpm's changelog, the newest first; packagers
+	// cut off old entries. dpkg keeps no changelog in its database.
+	Changes []time.Time
 }
 
 // EVR takes Version apart: the epoch, "0" where there is none, what the
@@ -70,10 +76,43 @@ func Packages(ctx context.Context, root fs.FS) ([]Package, error) {
 	if none {
 		return nil, ErrNone
 	}
-	slices.SortFunc(all, func(a, b Package) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
-	})
+	slices.SortFunc(all, byName)
 	return all, nil
+}
+
+// Owner is a package with what it put into the image.
+type Owner struct {
+	Package
+	// Files are names as [fs.FS] has them ("usr/bin/env"), folders too, in the
+	// order of the database. They need not exist.
+	Files []string
+}
+
+// Owners is [Packages] with the files of each.
+func Owners(ctx context.Context, root fs.FS) ([]Owner, error) {
+	var all []Owner
+	none := true
+	for _, read := range []func(context.Context, fs.FS) ([]Owner, error){dpkgOwners, rpmOwners} {
+		list, err := read(ctx, root)
+		if errors.Is(err, ErrNone) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading package database: %w", err)
+		}
+		none = false
+		all = append(all, list...)
+	}
+	if none {
+		return nil, ErrNone
+	}
+	slices.SortFunc(all, func(a, b Owner) int { return byName(a.Package, b.Package) })
+	return all, nil
+}
+
+// byName is the order of lists.
+func byName(a, b Package) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version))
 }
 
 // first opens the first of several files that exists, or returns ErrNone.

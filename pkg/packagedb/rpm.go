@@ -12,59 +12,91 @@ import (
 	"path/filepath"
 	"strings"
 
-	rpmdb "github.com/anchore/go-rpmdb/pkg"
 	_ "modernc.org/sqlite" // rpm's database since Fedora 33; this driver needs no cgo
 )
 
-// rpmDatabases are the places of rpm's database, the one in /usr first: that is
-// where ostree-based systems keep it, and /var may have an old copy of it.
+// rpmDatabases are the places of rpm's database, the ones in /usr first: that is
+// where ostree-based systems keep it, and /var may have an old copy of it. It
+// is sqlite on Fedora and Enterprise Linux, and ndb (Packages.db) on SUSE.
 var rpmDatabases = []string{
 	"usr/lib/sysimage/rpm/rpmdb.sqlite",
 	"usr/share/rpm/rpmdb.sqlite",
+	"usr/lib/sysimage/rpm/Packages.db",
 	"var/lib/rpm/rpmdb.sqlite",
+	"var/lib/rpm/Packages.db",
 }
 
-// rpmOldDatabases are those in rpm's other formats (ndb, Berkeley). Their
-// readers trust what they read, and no bootc image is known to have one.
+// rpmOldDatabases are those in Berkeley's format, which rpm itself has given up
+// and no bootc image is known to have.
 var rpmOldDatabases = []string{
-	"usr/lib/sysimage/rpm/Packages.db",
 	"usr/lib/sysimage/rpm/Packages",
 	"usr/share/rpm/Packages",
-	"var/lib/rpm/Packages.db",
 	"var/lib/rpm/Packages",
 }
 
-func rpmPackages(ctx context.Context, root fs.FS) (_ []Package, err error) {
+func rpmPackages(ctx context.Context, root fs.FS) (list []Package, err error) {
+	err = rpmHeaders(ctx, root, func(h *rpmHeader) error {
+		p, err := h.pkg()
+		list = append(list, p)
+		return err
+	})
+	return list, err
+}
+
+func rpmOwners(ctx context.Context, root fs.FS) (list []Owner, err error) {
+	err = rpmHeaders(ctx, root, func(h *rpmHeader) error {
+		p, err := h.pkg()
+		if err != nil {
+			return err
+		}
+		files, err := h.files()
+		if err != nil {
+			return fmt.Errorf("package %q: %w", p.Name, err)
+		}
+		list = append(list, Owner{p, files})
+		return nil
+	})
+	return list, err
+}
+
+// rpmHeaders calls each for every package, in the order of the database.
+func rpmHeaders(ctx context.Context, root fs.FS, each func(*rpmHeader) error) (err error) {
 	f, name, err := first(root, rpmDatabases...)
 	if errors.Is(err, ErrNone) {
 		old, name, err := first(root, rpmOldDatabases...)
 		if err == nil {
 			old.Close()
-			err = fmt.Errorf("%q: only rpm databases in sqlite format are supported; convert it with rpmdb --rebuilddb", name)
+			err = fmt.Errorf("%q: rpm databases in Berkeley's format are not read; convert it with rpmdb --rebuilddb", name)
 		}
-		return nil, err
+		return err
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	dir, err := os.MkdirTemp("", "bootkiln-rpmdb-*")
 	if err != nil {
 		f.Close()
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	local := filepath.Join(dir, path.Base(name))
 	if err := copyOut(ctx, f, local); err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
+		return fmt.Errorf("%q: %w", name, err)
 	}
 	if err := foldLog(ctx, root, name, local); err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
+		return fmt.Errorf("%q: %w", name, err)
 	}
-	list, err := readRPM(local)
+	err = rpmBlobs(ctx, local, func(blob []byte) error {
+		h, err := parseRPMHeader(blob)
+		if err != nil {
+			return err
+		}
+		return each(h)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
+		return fmt.Errorf("%q: %w", name, err)
 	}
-	return list, nil
+	return nil
 }
 
 // foldLog copies the write-ahead log that an sqlite database may have beside
@@ -109,39 +141,38 @@ func copyOut(ctx context.Context, f fs.File, local string) (err error) {
 	}
 }
 
-func readRPM(local string) (list []Package, err error) {
-	// The library trusts offsets and counts of the headers it reads.
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("malformed database: %v", p)
-		}
-	}()
-	if err := checkMagic(local); err != nil {
-		return nil, err
+// rpmBlobs calls each for the header of every package in a database on this
+// machine.
+func rpmBlobs(ctx context.Context, local string, each func([]byte) error) (err error) {
+	if path.Base(local) == "Packages.db" {
+		return ndbBlobs(local, each)
 	}
-	db, err := rpmdb.Open(local)
+	if err := checkMagic(local); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", "file:"+local+"?mode=ro&immutable=1")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	headers, err := db.ListPackages()
+	rows, err := db.QueryContext(ctx, "SELECT blob FROM Packages")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, h := range headers {
-		p := Package{Name: h.Name, Version: h.Version + "-" + h.Release, Arch: h.Arch, Source: h.Name, Format: "rpm", Vendor: h.Vendor}
-		if h.Epoch != nil && *h.Epoch != 0 {
-			p.Version = fmt.Sprintf("%d:%s", *h.Epoch, p.Version)
+	defer rows.Close()
+	for rows.Next() {
+		var blob sql.RawBytes
+		if err := rows.Scan(&blob); err != nil {
+			return err
 		}
-		if name := sourceName(h.SourceRpm); name != "" {
-			p.Source = name
+		if err := each(blob); err != nil {
+			return err
 		}
-		list = append(list, p)
 	}
-	return list, nil
+	return rows.Err()
 }
 
-// checkMagic keeps from the library what it would take for another format.
+// checkMagic says more clearly than the driver what is no database.
 func checkMagic(local string) error {
 	f, err := os.Open(local)
 	if err != nil {
