@@ -275,6 +275,7 @@ func summary(r *recipe.Recipe) string {
 	add("repositories for the build", repos)
 	add("groups", values(r.Packages.Groups))
 	add("packages", install)
+	add("where available", values(r.Packages.Optional))
 	add("never", values(r.Packages.Exclude))
 	add("files", files)
 	add("starts", values(r.Systemd.Enable))
