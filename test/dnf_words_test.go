@@ -3,6 +3,7 @@
 package test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/bootkiln/bootkiln/pkg/plan"
@@ -19,18 +20,21 @@ func TestDNFOfTheBase(t *testing.T) {
 		"  optional: [plain-too, missing, broken]",
 		"  remove: [glob-one, never-installed]",
 		"systemd: {enable: [e2e-daemon.service]}",
+		"checks: {warn: [third-party-repos]}", // the base's own, which no recipe keeps
 		"tests:",
 		"  packages: {present: [chain-c], absent: [glob-one]}",
 		"  units: {enabled: [e2e-daemon.service]}",
 	)
-	p.build(t)
+	if o := p.build(t); !strings.Contains(o.stderr, `neither the base nor a repository has the package "never-installed"`) {
+		t.Errorf("nothing is said of a name to be removed that nobody knows:\n%s", o.stderr)
+	}
 	p.wantRPMs(t, "plain", "glob-two", "chain-a", "chain-b", "chain-c", "weak", "weak-extra", "two", "daemon", "plain-too")
 	if got, want := p.imageFile(t, plan.OptionalReport), "missing\nbroken\n"; got != want {
 		t.Errorf("the report of optional packages is %q, want %q", got, want)
 	}
 
 	t.Run("removal takes what depends on it", func(t *testing.T) {
-		p.write(t, "packages: {install: [chain-a, plain], remove: [chain-b]}")
+		p.write(t, "packages: {install: [chain-a, plain], remove: [chain-b]}", "checks: {warn: [third-party-repos]}")
 		p.build(t)
 		// What it had brought along stays.
 		p.wantRPMs(t, "chain-c", "plain")

@@ -270,11 +270,13 @@ func summary(r *recipe.Recipe) string {
 		steps = append(steps, s.Name.Value)
 	}
 	add("display manager", one(r.Desktop.DisplayManager))
+	add("session", one(r.Desktop.Session))
 	add("input method", append(one(r.Desktop.InputMethod.Framework), values(r.Desktop.InputMethod.Engines)...))
 	add("fonts", values(r.Desktop.Fonts))
 	add("repositories for the build", repos)
 	add("groups", values(r.Packages.Groups))
 	add("packages", install)
+	add("where available", values(r.Packages.Optional))
 	add("never", values(r.Packages.Exclude))
 	add("files", files)
 	add("starts", values(r.Systemd.Enable))

@@ -6,10 +6,10 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
-// entitlementSecret is the ID of the secret with the certificates that open
+// EntitlementSecret is the ID of the secret with the certificates that open
 // RHEL's repositories. Steps that install on RHEL have it, and no other step
 // has it unless the recipe says so.
-const entitlementSecret = "rhsm"
+const EntitlementSecret = "rhsm"
 
 // entitlementFolder is where subscription-manager's plugin of dnf looks for
 // certificates. On a host that is registered itself, the builder mounts the
@@ -22,7 +22,7 @@ const entitlementRepos = "/etc/yum.repos.d/redhat.repo"
 // isEntitled reports whether steps that install get the certificates.
 func (p *planner) isEntitled() bool {
 	return p.plan.Base.Distro.ID == "rhel" &&
-		slices.ContainsFunc(p.r.Secrets, func(s recipe.Secret) bool { return s.ID.Value == entitlementSecret })
+		slices.ContainsFunc(p.r.Secrets, func(s recipe.Secret) bool { return s.ID.Value == EntitlementSecret })
 }
 
 // entitled gives the certificates to a step that installs: in memory, in a
@@ -35,7 +35,7 @@ func (p *planner) entitled(i Instruction) Instruction {
 	const script = "entitlement.sh"
 	i.Run.Mounts = append(i.Run.Mounts,
 		Mount{Type: MountTmpfs, Target: entitlementFolder},
-		Mount{Type: MountSecret, ID: entitlementSecret, Target: "/run/bootkiln/entitlement"},
+		Mount{Type: MountSecret, ID: EntitlementSecret, Target: "/run/bootkiln/entitlement"},
 		p.script(script),
 	)
 	i.Run.Commands = slices.Concat(

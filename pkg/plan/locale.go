@@ -40,9 +40,9 @@ func (p *planner) locale() {
 	needed, wanted := p.manager.Locale(l)
 	var work Work
 	if len(needed) > 0 {
-		work = p.manager.Install(needed)
+		work = p.installing(needed)
 	}
-	work.Scripts = append(work.Scripts, "locale.sh")
+	work.Scripts = append(work.Scripts, "locale.sh", "problem.sh")
 	work.Commands = append(work.Commands, scriptCommand("locale.sh", set))
 	instructions := []Instruction{p.work(work)}
 	if len(wanted) > 0 {

@@ -43,6 +43,9 @@ type PackageManager interface {
 	// Lock is the work that keeps what is installed of the words, which may be
 	// patterns, at its version; it fails where one is nothing installed.
 	Lock(words []Word) Work
+	// Resolve is the work that asks for names, with the repositories and options
+	// of Install; package resolve says how it answers. It never ends well.
+	Resolve(q Questions) Work
 	// Locale returns the packages that the words under "locale" need, and
 	// those that are good to have.
 	Locale(l localeWords) (needed, wanted []Word)

@@ -46,6 +46,9 @@ type Options struct {
 	// Read is the project: the file system that the recipe was loaded from. It
 	// is needed for recipes that name files.
 	Read fs.FS
+	// TrustFiles writes the signature policy that demands one of the public
+	// keys (PEM) for images of a scope. It is needed for recipes with trust.
+	TrustFiles func(scope string, keys [][]byte) ([]PolicyFile, error)
 }
 
 // New plans the build of r. The problems are those of the recipe, all at once
@@ -64,16 +67,25 @@ func New(ctx context.Context, r *recipe.Recipe, o Options) (*Plan, diag.List, er
 	}
 	p.platforms()
 	p.repos()
+	p.prepared = len(p.plan.Steps)
 	p.packages()
 	p.locale()
+	p.desktop()
+	p.hostname()
 	p.files()
+	p.displayManager()
+	p.users()
 	p.systemd()
 	p.kernelArgs()
+	p.dracut()
+	p.flatpak()
+	p.trust()
 	p.secrets()
 	p.runs()
 	p.initramfs()
 	p.cleanup()
 	p.labels()
+	p.resolve()
 	if p.err != nil {
 		return nil, nil, p.err
 	}
@@ -92,6 +104,10 @@ type planner struct {
 	manager PackageManager // nil after an error about the distribution
 	// repoMounts show the repositories of the recipe to the package manager.
 	repoMounts []Mount
+	// prepared is how many steps stand before the first that may install, and
+	// questions are the names of those that do.
+	prepared  int
+	questions Questions
 	// reporting is true from the first step on that adds to OptionalReport.
 	reporting bool
 	diags     diag.List
@@ -120,7 +136,7 @@ func (p *planner) base(ctx context.Context) error {
 	}
 	distro, pos, where := info.Distro, b.Image.Pos, "base.image"
 	if b.Distro.IsSet() {
-		distro, pos, where = parseDistro(b.Distro.Value), b.Distro.Pos, "base.distro"
+		distro, pos, where = ParseDistro(b.Distro.Value), b.Distro.Pos, "base.distro"
 	}
 	switch p.manager = managerFor(distro); {
 	case distro.ID == "":

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -28,10 +27,6 @@ func (p *planner) packages() {
 	names, groups, remove, lock = unique(names), unique(groups), unique(remove), unique(lock)
 	// What has to be there is not optional.
 	optional = slices.DeleteFunc(unique(optional), func(w Word) bool { return has(names, w.Value) })
-	installed := []wordList{{"packages.install", names}, {"packages.optional", optional}}
-	p.conflicts(wordList{"packages.remove", remove}, false, installed...)
-	p.conflicts(wordList{"packages.lock", lock}, true, wordList{"packages.remove", remove})
-	p.conflicts(wordList{"packages.exclude", words(in.Exclude)}, true, installed...)
 
 	if all := slices.Concat(names, groups, files.words); len(all) > 0 {
 		title := "Install "
@@ -41,7 +36,7 @@ func (p *planner) packages() {
 		if len(groups) > 0 {
 			title += strings.Repeat(" and ", min(len(all)-len(groups), 1)) + count(len(groups), "group")
 		}
-		work := p.manager.Install(all)
+		work := p.installing(all)
 		work.Scripts = append(files.scripts, work.Scripts...)
 		work.Commands = append(files.commands, work.Commands...)
 		step := p.work(work)
@@ -52,7 +47,7 @@ func (p *planner) packages() {
 		p.step(KindOptional, "Install where available: "+count(len(optional), "package"), origins(optional), p.optional(optional))
 	}
 	if len(remove) > 0 {
-		p.step(KindRemove, "Remove "+count(len(remove), "package"), origins(remove), p.work(p.manager.Remove(remove)))
+		p.step(KindRemove, "Remove "+count(len(remove), "package"), origins(remove), p.work(p.removing(remove)))
 	}
 	if len(lock) > 0 {
 		p.step(KindLock, "Keep at the version that is installed: "+listed(lock), origins(lock), p.work(p.manager.Lock(lock)))
@@ -102,38 +97,11 @@ func (p *planner) checkName(where string, w Word, optional bool) {
 	}
 }
 
-// wordList is a list of the recipe with its name.
-type wordList struct {
-	where string
-	words []Word
-}
-
-// conflicts reports the words of a list that are in one of the others as well;
-// with patterns, also those that are patterns of what is there.
-func (p *planner) conflicts(list wordList, patterns bool, others ...wordList) {
-	for i, w := range list.words {
-		for _, o := range others {
-			at := slices.IndexFunc(o.words, func(other Word) bool {
-				matches, _ := path.Match(w.Value, other.Value)
-				return w.Value == other.Value || patterns && matches
-			})
-			if at < 0 {
-				continue
-			}
-			same := ""
-			if w.Value != o.words[at].Value {
-				same = fmt.Sprintf(" as %q", o.words[at].Value)
-			}
-			p.problem(w.Origin, "conflict", fmt.Sprintf("%s[%d]", list.where, i), "take it out of one of them",
-				"package %q is also in %s%s (%s)", w.Value, o.where, same, o.words[at].Origin)
-		}
-	}
-}
-
 // optional returns the instruction that installs what can be of the words. The
 // first one of a plan takes away the report of a base that was built like this:
 // what could not be installed there is no matter of this image.
 func (p *planner) optional(words []Word) Instruction {
+	p.ask(Questions{Optional: words})
 	i := p.work(p.manager.InstallOptional(words))
 	if !p.reporting {
 		p.reporting = true

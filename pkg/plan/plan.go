@@ -43,6 +43,9 @@ type Plan struct {
 	Origin diag.Pos `json:"origin"`
 	Base   Base     `json:"base"`
 	Steps  []Step   `json:"steps"`
+	// Query asks for the names that the steps install; nil where they install
+	// none.
+	Query *Query `json:"-"`
 	// Context holds what the instructions take from the build context, by
 	// path in it. Paths contain a digest of the content, so that a builder
 	// that caches by path never takes old content for new.
@@ -76,15 +79,22 @@ type Kind string
 // The kinds of steps, in the order in which they stand in a plan.
 const (
 	KindBase       Kind = "base"
+	KindResolve    Kind = "resolve" // in a [Query] only
 	KindRepos      Kind = "repos"
 	KindInstall    Kind = "install"
 	KindOptional   Kind = "optional"
 	KindRemove     Kind = "remove"
 	KindLock       Kind = "lock"
 	KindLocale     Kind = "locale"
+	KindDesktop    Kind = "desktop"
+	KindHostname   Kind = "hostname"
 	KindFiles      Kind = "files"
+	KindUsers      Kind = "users"
 	KindSystemd    Kind = "systemd"
 	KindKernelArgs Kind = "kernel-args"
+	KindDracut     Kind = "dracut"
+	KindFlatpak    Kind = "flatpak"
+	KindTrust      Kind = "trust"
 	KindRun        Kind = "run"
 	KindInitramfs  Kind = "initramfs"
 	KindCleanup    Kind = "cleanup"

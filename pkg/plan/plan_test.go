@@ -25,7 +25,10 @@ import (
 
 // cases are the folders of testdata, and how their base resolves.
 var cases = map[string]plan.Options{
-	"minimal": {},
+	"minimal":        {},
+	"desktop-debian": {},
+	"desktop-el":     {},
+	"desktop-fedora": {TrustFiles: trustFiles},
 	"debian-desktop": {
 		ResolveBase: resolve(plan.BaseInfo{
 			Digest:       "sha256:" + strings.Repeat("0123456789abcdef", 4),
@@ -183,23 +186,9 @@ func TestProblems(t *testing.T) {
 			"version: 1\nname: x\nbase: {image: quay.io/x/y:1}\n",
 			[]string{`recipe.yaml:3:15: the distribution of the base "quay.io/x/y:1" is not known (unknown-distribution); add base.distro, as in "distro: centos-10"`},
 		},
-		"installed and removed": {
-			debian + "packages:\n  install: [a, b]\n  optional: [c]\n  remove: [c, b]\n",
-			[]string{
-				`recipe.yaml:7:12: package "c" is also in packages.optional (recipe.yaml:6:14) (conflict); take it out of one of them`,
-				`recipe.yaml:7:15: package "b" is also in packages.install (recipe.yaml:5:16) (conflict); take it out of one of them`,
-			},
-		},
 		"apt removes": {
 			debian + "packages:\n  install: [nano-]\n",
 			[]string{`recipe.yaml:5:13: "nano-": apt-get removes a package whose name ends in "-" (invalid-value)`},
-		},
-		"enabled and masked": {
-			centos + "systemd:\n  enable: [a.service, b.service]\n  disable: [b.service]\n  mask: [a.service]\n",
-			[]string{
-				`recipe.yaml:6:13: unit "b.service" is also in systemd.enable (recipe.yaml:5:23) (conflict); take it out of one of them`,
-				`recipe.yaml:7:10: unit "a.service" is also in systemd.enable (recipe.yaml:5:12) (conflict); take it out of one of them`,
-			},
 		},
 		"unused secret": {
 			centos + "secrets: [{id: a, env: A}]\n",
@@ -210,12 +199,23 @@ func TestProblems(t *testing.T) {
 			[]string{`recipe.yaml:5:44: the mode "4755" for the files of a folder has special bits (invalid-value); name the file in an entry of its own`},
 		},
 		"several at once": {
-			debian + "packages: {install: [nano-], remove: [nano-]}\nsystemd: {enable: [a.service], mask: [a.service]}\n",
+			debian + "packages: {install: [nano-], remove: [vim-]}\nsecrets: [{id: a, env: A}]\n",
 			[]string{
 				`recipe.yaml:4:22: "nano-": apt-get removes a package whose name ends in "-" (invalid-value)`,
-				`recipe.yaml:4:39: package "nano-" is also in packages.install (recipe.yaml:4:22) (conflict); take it out of one of them`,
-				`recipe.yaml:4:39: "nano-": apt-get removes a package whose name ends in "-" (invalid-value)`,
-				`recipe.yaml:5:39: unit "a.service" is also in systemd.enable (recipe.yaml:5:20) (conflict); take it out of one of them`,
+				`recipe.yaml:4:39: "vim-": apt-get removes a package whose name ends in "-" (invalid-value)`,
+				`recipe.yaml:5:16: secret "a" is used by no step under run (unused-secret); name it in the secrets of the step that needs it`,
+			},
+		},
+		"only on this distribution": {
+			centos + "packages: {install: [a]}\nwhen:\n" +
+				"  - {distro: [debian], packages: {remove: [a]}}\n" +
+				"  - {distro: [el], packages: {exclude: ['a*']}, systemd: {enable: [b.service]}}\n" +
+				"  - {distro: [centos-10], systemd: {mask: [b.service]}}\n" +
+				"  - {distro: [centos], unsupported: take fedora}\n",
+			[]string{
+				`recipe.yaml:7:41: package "a*" is also in packages.install, as "a", in line 4 (conflict); take it out of one of them`,
+				`recipe.yaml:8:44: unit "b.service" is also in systemd.enable, in line 7 (conflict); take it out of one of them`,
+				`recipe.yaml:9:37: this is of no use on centos 10: take fedora (unsupported-on)`,
 			},
 		},
 	} {

@@ -21,7 +21,7 @@ func (p *planner) secrets() {
 		used := slices.ContainsFunc(p.r.Run, func(r recipe.Run) bool {
 			return slices.ContainsFunc(r.Secrets, func(id recipe.String) bool { return id.Value == s.ID.Value })
 		})
-		if !used && !(p.isEntitled() && s.ID.Value == entitlementSecret) {
+		if !used && !(p.isEntitled() && s.ID.Value == EntitlementSecret) {
 			p.diags.Add(diag.Diagnostic{
 				Pos: s.ID.Pos, Path: fmt.Sprintf("secrets[%d]", i), Severity: diag.Warning, Code: "unused-secret",
 				Message: fmt.Sprintf("secret %q is used by no step under run", s.ID.Value),

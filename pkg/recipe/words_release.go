@@ -91,7 +91,7 @@ var testsRecord = record[Tests]{words: []word[Tests]{
 	},
 	{
 		key:      "kernel-args",
-		doc:      "Kernel arguments that the image brings along, or must not bring.",
+		doc:      "Kernel arguments that the image brings along, or must not bring. One without a value stands for the parameter with any.",
 		examples: []string{"{present: [quiet], absent: [debug]}"},
 		value:    section(kernelArgTestsRecord, func(t *Tests) *Tests { return t }),
 	},
@@ -125,7 +125,7 @@ var packageTestsRecord = record[Tests]{words: []word[Tests]{
 	{
 		key: "same-version",
 		doc: "Groups of packages, with globs allowed, of which all that are installed must have the same version, " +
-			"because a desktop that was updated by half does not start.",
+			"because a desktop that was updated by half does not start. A group of which nothing is installed holds.",
 		examples: []string{"[[plasma-desktop, plasma-workspace], [\"qt6-qtbase*\"]]"},
 		value:    textLists(packageRule, func(t *Tests) *[][]String { return &t.SameVersion }),
 	},
@@ -199,7 +199,7 @@ var fileTestRecord = record[FileTest]{
 		},
 		{
 			key:      "contains",
-			doc:      "A text that has to be in it.",
+			doc:      "A text that has to be in it, within its first 16 MiB.",
 			examples: []string{"kiln"},
 			value:    text(contentRule, func(f *FileTest) *String { return &f.Contains }),
 		},
@@ -272,7 +272,7 @@ var targetRecord = record[Target]{
 		{
 			key: "private",
 			doc: "Whether not everyone can pull from it. Images made from RHEL may only go where this says true, " +
-				"since its licence forbids to pass them on to the public.",
+				"since its licence forbids to pass them on to the public. A registry of this machine needs it not.",
 			examples: []string{"true"},
 			value:    boolean(func(t *Target) *String { return &t.Private }),
 		},

@@ -13,7 +13,10 @@ shift
 here=${BASH_SOURCE[0]%/*}
 mkdir -p "$root/sources.list.d" "$root/preferences.d" "$root/keyrings"
 
+debian=$root/sources.list.d/bootkiln-debian.sources
 if [[ $root != /etc/apt ]]; then
+	# Beside the one that the image may keep.
+	debian=$root/sources.list.d/bootkiln-build.sources
 	shopt -s nullglob
 	for file in /etc/apt/sources.list.d/*.{sources,list} "$here"/repos/*.{sources,list}; do
 		cp "$file" "$root/sources.list.d/"
@@ -80,7 +83,7 @@ while read -r uri suite component key; do
 	if [[ -n $backports && $suite == "$codename" ]]; then
 		stanza "$uri" "$codename-backports" "$key" main "${parts[@]}"
 	fi
-done <<<"$known" >"$root/sources.list.d/bootkiln-debian.sources"
+done <<<"$known" >"$debian"
 
 if [[ -z $found ]]; then
 	echo "bootkiln: the image has no repository of Debian $codename that has the part \"main\"" >&2
