@@ -1,10 +1,19 @@
 package check
 
-import "github.com/bootkiln/bootkiln/pkg/diag"
+import (
+	"slices"
 
-// table holds all rules. A new one is a row here, and a good and a bad image in
-// fixtures_test.go.
-var table = []Rule{
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// table holds all rules. A new one is a row in a list of its kind, and a good
+// and a bad image in fixtures_test.go.
+var table = slices.Concat(
+	firstRules,
+)
+
+// firstRules are those without which nothing starts, and the lints of bootc.
+var firstRules = []Rule{
 	{
 		ID:       "kernel",
 		Summary:  "there is exactly one kernel, and it is one",
