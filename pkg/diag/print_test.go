@@ -2,6 +2,7 @@ package diag
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -257,6 +258,30 @@ func TestPrintable(t *testing.T) {
 	} {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestVisibleJSON(t *testing.T) {
+	t.Parallel()
+	for _, plain := range []string{"{\n\t\"a\": \"한글 👩\u200d🚀 \ufffd\"\n}\n", ""} {
+		if got := string(VisibleJSON([]byte(plain))); got != plain {
+			t.Errorf("%q became %q", plain, got)
+		}
+	}
+	for in, want := range map[string]string{
+		"\x7f\u009b1m\u202e": `"\u007f\u009b1m\u202e"`,
+		"\U000e0041한":        `"\udb40\udc41한"`,
+		"\x1b\u2028":         `"\u001b\u2028"`,
+	} {
+		document, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := VisibleJSON(document)
+		var back string
+		if err := json.Unmarshal(got, &back); err != nil || string(got) != want || back != in {
+			t.Errorf("%q became %s, which is %q (%v)", in, got, back, err)
 		}
 	}
 }
