@@ -22,6 +22,8 @@ type Report struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
 	Notes    int `json:"notes"`
+	// CouldNotRun counts the rules of that status.
+	CouldNotRun int `json:"couldNotRun"`
 	// Findings are sorted by severity, rule, path and message.
 	Findings []Finding `json:"findings"`
 	// Rules are all rules, sorted by ID.
@@ -58,12 +60,13 @@ const (
 func newReport(location string, runs []*ruleRun) *Report {
 	rep := &Report{Image: location, Findings: []Finding{}}
 	for _, r := range runs {
-		o := Outcome{ID: r.ID, Status: StatusPassed, Severity: r.severity(), Findings: r.count, rule: r.Rule}
+		o := Outcome{ID: r.ID, Status: StatusPassed, Severity: r.severity, Findings: r.count, rule: r.Rule}
 		switch {
 		case r.skipped:
 			o.Status = StatusSkipped
 		case r.err != nil:
 			o.Status, o.Reason = StatusCouldNotRun, r.err.Error()
+			rep.CouldNotRun++
 		case r.count > 0:
 			o.Status = StatusFound
 		case r.notApplicable != "":
@@ -86,6 +89,27 @@ func newReport(location string, runs []*ruleRun) *Report {
 			cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 	})
 	return rep
+}
+
+// bySeverity returns the rules, those whose findings are errors first.
+func (r *Report) bySeverity() []Outcome {
+	outcomes := slices.Clone(r.Rules)
+	slices.SortStableFunc(outcomes, func(a, b Outcome) int { return cmp.Compare(a.Severity, b.Severity) })
+	return outcomes
+}
+
+// of returns the findings of a rule that the report holds, which are sorted to
+// stand together.
+func (r *Report) of(id string) []Finding {
+	first := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Rule == id })
+	if first < 0 {
+		return nil
+	}
+	findings := r.Findings[first:]
+	if end := slices.IndexFunc(findings, func(f Finding) bool { return f.Rule != id }); end >= 0 {
+		findings = findings[:end]
+	}
+	return findings
 }
 
 // Err is nil unless a rule of severity error has findings or could not run;

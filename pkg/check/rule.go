@@ -59,7 +59,7 @@ func Rules() []Rule {
 type Finding struct {
 	// Rule is the rule's ID.
 	Rule string `json:"rule"`
-	// Severity is the rule's, or Warning where the options say so.
+	// Severity is the rule's, or what the options make of it.
 	Severity diag.Severity `json:"severity"`
 	// Path is the file that it is about, from the image's root ("/usr/etc"), as
 	// it stands in the file system: it may hold any bytes. "" where it is about

@@ -22,6 +22,10 @@ type Options struct {
 	// that keep no image from being published when they could not run. A rule
 	// that is in Skip too is skipped.
 	Warn []string
+	// Error are the IDs of rules whose findings count as errors, and that keep
+	// an image from being published when they could not run. A rule that is in
+	// Skip too is skipped, and one that is in Warn too is an error.
+	Error []string
 	// Repos are the repositories of the image's recipe; those that it keeps
 	// are no finding of rule third-party-repos.
 	Repos []recipe.Repo
@@ -55,7 +59,7 @@ func run(ctx context.Context, img image.Image, rules []Rule, o Options) (_ *Repo
 	e := &engine{target: newTarget(ctx, img.Location(), root, config)}
 	e.target.repos = o.Repos
 	for _, r := range rules {
-		e.runs = append(e.runs, &ruleRun{Rule: r, skipped: slices.Contains(o.Skip, r.ID), warn: slices.Contains(o.Warn, r.ID)})
+		e.runs = append(e.runs, &ruleRun{Rule: r, skipped: slices.Contains(o.Skip, r.ID), severity: o.severity(r)})
 	}
 	// Unpacking an initramfs takes one processor as long as the walk takes
 	// another. A rule belongs to one of the two.
@@ -75,13 +79,24 @@ func run(ctx context.Context, img image.Image, rules []Rule, o Options) (_ *Repo
 	return newReport(img.Location(), e.runs), nil
 }
 
+// severity is that of a rule's findings.
+func (o Options) severity(r Rule) diag.Severity {
+	switch {
+	case slices.Contains(o.Error, r.ID):
+		return diag.Error
+	case slices.Contains(o.Warn, r.ID):
+		return max(diag.Warning, r.Severity)
+	}
+	return r.Severity
+}
+
 func checkIDs(rules []Rule, o Options) error {
 	ids := make([]string, len(rules))
 	for i, r := range rules {
 		ids[i] = r.ID
 	}
 	var errs []error
-	for _, id := range slices.Concat(o.Skip, o.Warn) {
+	for _, id := range slices.Concat(o.Skip, o.Warn, o.Error) {
 		if !slices.Contains(ids, id) {
 			errs = append(errs, &UnknownRuleError{ID: id, Near: diag.Nearest(id, ids)})
 		}
@@ -138,7 +153,8 @@ func (e *engine) walk(ctx context.Context) {
 // ruleRun is what a rule said so far. Only one goroutine uses it.
 type ruleRun struct {
 	Rule
-	skipped, warn bool
+	skipped  bool
+	severity diag.Severity // after the options; that of the Rule is its own
 
 	findings      []Finding
 	count         int
@@ -160,7 +176,7 @@ func (r *ruleRun) guard(call func() ([]Finding, error)) {
 		if r.count++; len(r.findings) == maxFindings {
 			continue
 		}
-		f.Rule, f.Severity = r.ID, r.severity()
+		f.Rule, f.Severity = r.ID, r.severity
 		if f.Hint == "" {
 			f.Hint = r.Hint
 		}
@@ -169,13 +185,6 @@ func (r *ruleRun) guard(call func() ([]Finding, error)) {
 	if err != nil {
 		r.fail(err)
 	}
-}
-
-func (r *ruleRun) severity() diag.Severity {
-	if r.warn {
-		return max(diag.Warning, r.Severity)
-	}
-	return r.Severity
 }
 
 func (r *ruleRun) fail(err error) {

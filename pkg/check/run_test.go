@@ -161,6 +161,11 @@ func TestErr(t *testing.T) {
 		"not applicable":             {rule(diag.Error, nil, NotApplicable("n")), Options{}, false},
 		"error made a warning":       {rule(diag.Error, one, nil), Options{Warn: []string{"r"}}, false},
 		"note stays one":             {rule(diag.Note, one, nil), Options{Warn: []string{"r"}}, false},
+		"warning made an error":      {rule(diag.Warning, one, nil), Options{Error: []string{"r"}}, true},
+		"note made an error":         {rule(diag.Note, one, nil), Options{Error: []string{"r"}}, true},
+		"made an error, and failing": {rule(diag.Warning, nil, broken), Options{Error: []string{"r"}}, true},
+		"made both":                  {rule(diag.Warning, one, nil), Options{Error: []string{"r"}, Warn: []string{"r"}}, true},
+		"skipped and made an error":  {rule(diag.Warning, one, nil), Options{Error: []string{"r"}, Skip: []string{"r"}}, false},
 		"skipped":                    {rule(diag.Error, one, nil), Options{Skip: []string{"r"}}, false},
 		"skipped and made a warning": {rule(diag.Error, one, nil), Options{Skip: []string{"r"}, Warn: []string{"r"}}, false},
 	} {
@@ -183,8 +188,8 @@ func TestErr(t *testing.T) {
 
 func TestUnknownRules(t *testing.T) {
 	t.Parallel()
-	_, err := Run(t.Context(), fake.New(t, goodConfig(), fake.Files{}), Options{Skip: []string{"var_log", "kernel"}, Warn: []string{"zzz"}})
-	want := "no rule \"var_log\"; did you mean \"var-log\"?\nno rule \"zzz\""
+	_, err := Run(t.Context(), fake.New(t, goodConfig(), fake.Files{}), Options{Skip: []string{"var_log", "kernel"}, Warn: []string{"zzz"}, Error: []string{"nonempty-bot"}})
+	want := "no rule \"var_log\"; did you mean \"var-log\"?\nno rule \"zzz\"\nno rule \"nonempty-bot\"; did you mean \"nonempty-boot\"?"
 	if err == nil || err.Error() != want {
 		t.Errorf("err = %v", err)
 	}

@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,59 +14,74 @@ import (
 // shown is how many findings of one rule the text has.
 const shown = 10
 
-// WriteText writes the report for people: for each rule that found something,
-// errors first, what is wrong where, what that means and how to mend it; then
-// the rules that could not run, and a summary. Nothing in the image can put
-// control characters into it.
+// WriteText writes the report for people: for each rule that found something
+// or could not run, errors first, what is wrong where, what that means and how
+// to mend it; then a summary. Nothing in the image can put control characters
+// into it.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	outcomes := slices.Clone(r.Rules)
-	slices.SortStableFunc(outcomes, func(x, y Outcome) int { return int(x.Severity) - int(y.Severity) })
-	for _, o := range outcomes {
-		if o.Findings > 0 {
-			r.writeRule(&b, o)
+	for _, o := range r.bySeverity() {
+		if !o.tells() {
+			continue
 		}
-	}
-	for _, o := range outcomes {
-		if o.Status == StatusCouldNotRun {
-			fmt.Fprintf(&b, "%s: could not run: %s\n  %s\n\n", o.Severity, o.ID, printable(o.Reason))
+		fmt.Fprintf(&b, "%s: %s\n", o.Severity, o.ID)
+		for line := range strings.Lines(r.explain(o)) {
+			b.WriteString("  " + line)
 		}
+		b.WriteByte('\n')
 	}
 	b.WriteString(r.summary())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (r *Report) writeRule(b *strings.Builder, o Outcome) {
-	fmt.Fprintf(b, "%s: %s\n  rule: %s\n", o.Severity, o.ID, o.rule.Summary)
-	written := 0
+// tells reports whether there is more to say of the rule than its status.
+func (o Outcome) tells() bool { return o.Findings > 0 || o.Status == StatusCouldNotRun }
+
+// explain says in lines of plain text what a rule found, what that means and
+// how to mend it, and why it could not run.
+func (r *Report) explain(o Outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "rule: %s\n", o.rule.Summary)
+	findings := r.of(o.ID)
+	findings = findings[:min(len(findings), shown)]
 	hints := map[string]bool{}
-	for _, f := range r.Findings {
-		if f.Rule != o.ID {
-			continue
-		}
-		if written == shown {
-			break
-		}
-		written++
-		b.WriteString("  ")
-		if f.Path != "" {
-			b.WriteString(quotePath(f.Path) + ": ")
-		}
-		b.WriteString(printable(f.Message) + "\n")
+	for _, f := range findings {
+		b.WriteString(f.line() + "\n")
 		if f.Hint != o.rule.Hint && !hints[f.Hint] {
 			hints[f.Hint] = true
-			b.WriteString("    mend: " + printable(f.Hint) + "\n")
+			b.WriteString("  mend: " + printable(f.Hint) + "\n")
 		}
 	}
-	if more := o.Findings - written; more > 0 {
-		fmt.Fprintf(b, "  … and %d more\n", more)
+	if more := o.Findings - len(findings); more > 0 {
+		fmt.Fprintf(&b, "… and %d more\n", more)
 	}
-	fmt.Fprintf(b, "  means: %s\n", o.rule.Doc)
-	if o.rule.Hint != "" {
-		fmt.Fprintf(b, "  mend: %s\n", o.rule.Hint)
+	if o.Status == StatusCouldNotRun {
+		b.WriteString(o.failure() + "\n")
 	}
-	b.WriteString("\n")
+	if len(findings) > 0 {
+		fmt.Fprintf(&b, "means: %s\n", o.rule.Doc)
+		if o.rule.Hint != "" {
+			fmt.Fprintf(&b, "mend: %s\n", o.rule.Hint)
+		}
+	}
+	return b.String()
+}
+
+// line is the finding without its hint.
+func (f Finding) line() string {
+	if f.Path == "" {
+		return printable(f.Message)
+	}
+	return quotePath(f.Path) + ": " + printable(f.Message)
+}
+
+// failure says why a rule could not run.
+func (o Outcome) failure() string {
+	if o.Findings > 0 {
+		return "could not run to its end: " + printable(o.Reason)
+	}
+	return "could not run: " + printable(o.Reason)
 }
 
 func (r *Report) summary() string {
