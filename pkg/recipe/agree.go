@@ -40,15 +40,7 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 			}
 		}
 	}
-	warned := map[string]diag.Pos{}
-	for _, w := range r.Checks.Warn {
-		warned[w.Value] = w.Pos
-	}
-	for i, s := range r.Checks.Skip {
-		if at, ok := warned[s.Value]; ok {
-			c.conflict(s.Pos, fmt.Sprintf("checks.skip[%d]", i), fmt.Sprintf("%q is under checks.warn too, in %s", s.Value, lineOf(at, s.Pos)), "keep one of them")
-		}
-	}
+	r.Checks.disagreements(c)
 	r.content(c)
 	r.opposites(c)
 	if complete {
@@ -64,6 +56,29 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 		})
 	}
 	return problems
+}
+
+// disagreements reports checks of which two lists say different things.
+func (s Checks) disagreements(c *comparison) {
+	type said struct {
+		list string
+		pos  diag.Pos
+	}
+	first := map[string]said{}
+	for _, l := range []struct {
+		name string
+		ids  []String
+	}{{"warn", s.Warn}, {"error", s.Error}, {"skip", s.Skip}} {
+		for i, id := range l.ids {
+			before, again := first[id.Value]
+			if !again {
+				first[id.Value] = said{l.name, id.Pos}
+			} else if before.list != l.name {
+				c.conflict(id.Pos, fmt.Sprintf("checks.%s[%d]", l.name, i),
+					fmt.Sprintf("%q is under checks.%s too, in %s", id.Value, before.list, lineOf(before.pos, id.Pos)), "keep one of them")
+			}
+		}
+	}
 }
 
 // comparison remembers what it has seen.

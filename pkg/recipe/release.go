@@ -54,9 +54,9 @@ type FileTest struct {
 
 // Checks are the words under "checks".
 type Checks struct {
-	// Skip are rule IDs not to run; Warn are rule IDs whose findings count as
-	// warnings.
-	Skip, Warn []String
+	// Skip are rule IDs not to run; Warn and Error are rule IDs whose findings
+	// count as warnings, or as errors. None is under two of them.
+	Skip, Warn, Error []String
 }
 
 // Boot are the words under "boot".

@@ -237,6 +237,12 @@ var checksRecord = record[Checks]{words: []word[Checks]{
 		examples: []string{"[var-log]"},
 		value:    texts(checkRule, func(c *Checks) *[]String { return &c.Warn }),
 	},
+	{
+		key:      "error",
+		doc:      "Checks whose findings are errors, by ID: with one, the image is not published.",
+		examples: []string{"[nonempty-run-tmp]"},
+		value:    texts(checkRule, func(c *Checks) *[]String { return &c.Error }),
+	},
 }}
 
 var signRecord = record[Sign]{
