@@ -94,6 +94,22 @@ const maxLine = 4 << 20
 // of the file. Half-installed and removed ones are none. Errors name the line.
 func ReadDpkgStatus(r io.Reader) ([]Package, error) {
 	var list []Package
+	err := dpkgEntries(r, func(stanza map[string]string) error {
+		p, installed, err := dpkgPackage(stanza)
+		if installed {
+			list = append(list, p)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// dpkgEntries calls each for every entry of a status file, by the lower-case
+// names of its fields. The map is used again.
+func dpkgEntries(r io.Reader, each func(stanza map[string]string) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	stanza := map[string]string{}
@@ -102,12 +118,8 @@ func ReadDpkgStatus(r io.Reader) ([]Package, error) {
 		if len(stanza) == 0 {
 			return nil
 		}
-		p, installed, err := dpkgPackage(stanza)
-		if err != nil {
+		if err := each(stanza); err != nil {
 			return fmt.Errorf("entry at line %d: %w", begin, err)
-		}
-		if installed {
-			list = append(list, p)
 		}
 		clear(stanza)
 		return nil
@@ -118,32 +130,32 @@ func ReadDpkgStatus(r io.Reader) ([]Package, error) {
 		switch {
 		case strings.TrimSpace(line) == "":
 			if err := end(); err != nil {
-				return nil, err
+				return err
 			}
 		case line[0] == ' ' || line[0] == '\t':
 			// The rest of a field; none of those that count goes over lines.
 			if len(stanza) == 0 {
-				return nil, fmt.Errorf("line %d: continues no field", number)
+				return fmt.Errorf("line %d: continues no field", number)
 			}
 		default:
 			key, value, ok := strings.Cut(line, ":")
 			if !ok {
-				return nil, fmt.Errorf("line %d: no field", number)
+				return fmt.Errorf("line %d: no field", number)
 			}
 			if len(stanza) == 0 {
 				begin = number
 			}
 			key = strings.ToLower(key)
 			if _, ok := stanza[key]; ok {
-				return nil, fmt.Errorf("line %d: field %q is there twice", number, key)
+				return fmt.Errorf("line %d: field %q is there twice", number, key)
 			}
 			stanza[key] = strings.TrimSpace(value)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", number+1, err)
+		return fmt.Errorf("line %d: %w", number+1, err)
 	}
-	return list, end()
+	return end()
 }
 
 func dpkgPackage(stanza map[string]string) (p Package, installed bool, err error) {
