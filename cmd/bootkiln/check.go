@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
@@ -33,16 +37,25 @@ func newCheckCmd(e *env, g *globals) *cobra.Command {
 (docker://REPOSITORY:TAG), in an OCI layout (oci:DIR), in an archive
 (oci-archive:FILE, docker-archive:FILE), or to a folder that holds a root file
 system. Only the store needs root; of a registry, each layer is read once and
-nothing is kept. No rule hides another. An image that fails is exit status 4.`,
+nothing is kept. No rule hides another. An image that fails is exit status 4.
+
+A rule's findings count by its severity, and only errors fail an image; --skip,
+--warn and --error make exceptions. 'bootkiln explain RULE' says what a rule is
+about. Formats: json for programs, sarif (2.1.0) for code scanning, junit for
+the test reports of a CI service, github for the log of a workflow's step, with
+an annotation for each rule.`,
 		Example: `  bootkiln check localhost/centos-kde
   bootkiln check --format json oci:out/layout
   bootkiln check docker://ghcr.io/me/centos-kde:latest
   bootkiln check --rootfs /mnt/image --skip label-bootc
+  bootkiln check --format sarif localhost/centos-kde > check.sarif
   bootkiln check --list`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: noCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case o.list && !slices.Contains([]string{formatText, formatJSON}, o.format.value):
+				return &usageError{fmt.Errorf("the list of rules is no report: it has no format %q; known: text, json", o.format.value)}
 			case o.list && (len(args) > 0 || o.rootfs != ""), o.rootfs != "" && len(args) > 0:
 				return &usageError{errors.New("give an image, or --rootfs, or --list, and one of them only")}
 			case !o.list && o.rootfs == "" && len(args) == 0:
@@ -58,11 +71,12 @@ nothing is kept. No rule hides another. An image that fails is exit status 4.`,
 	cmd.Flags().StringVar(&o.rootfs, "rootfs", "", "folder that holds a root file system")
 	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "rule not to apply")
 	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "rule whose findings are warnings")
+	cmd.Flags().StringArrayVar(&o.rules.Error, "error", nil, "rule whose findings are errors")
 	cmd.Flags().BoolVar(&o.list, "list", false, "print the rules")
 	o.registry.register(cmd)
 	o.store.register(cmd)
-	o.format.register(cmd, formatText, formatJSON)
-	for _, name := range []string{"skip", "warn"} {
+	o.format.register(cmd, formatText, formatJSON, formatSARIF, formatJUnit, formatGitHub)
+	for _, name := range []string{"skip", "warn", "error"} {
 		cobra.CheckErr(cmd.RegisterFlagCompletionFunc(name, completeRule))
 	}
 	return cmd
@@ -99,12 +113,35 @@ func (o *checkOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.format.value == formatJSON {
-		err = o.env.writeJSON(report)
-	} else {
-		err = report.WriteText(o.env.stdout)
+	return errors.Join(o.write(report), silenced(report.Err()))
+}
+
+func (o *checkOptions) write(report *check.Report) error {
+	var text bytes.Buffer
+	forPeople := io.Writer(&text)
+	if o.format.value == formatGitHub || o.env.onActions() {
+		// What the image has for names must not become a command to the runner.
+		forPeople = progress.Inert(&text)
 	}
-	return errors.Join(err, silenced(report.Err()))
+	var err error
+	switch o.format.value {
+	case formatJSON:
+		return o.env.writeJSON(report)
+	case formatSARIF:
+		err = report.WriteSARIF(&text, readVersion().Version)
+	case formatJUnit:
+		err = report.WriteJUnit(&text)
+	case formatGitHub:
+		// The log has all of it, because GitHub shows ten annotations of a kind.
+		err = report.WriteText(forPeople)
+		progress.Annotate(&text, report.Problems())
+	default:
+		err = report.WriteText(forPeople)
+	}
+	if err != nil {
+		return err
+	}
+	return o.env.write(text.Bytes())
 }
 
 func (o *checkOptions) writeRules() error {

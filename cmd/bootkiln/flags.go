@@ -10,8 +10,12 @@ import (
 
 // The formats of reports.
 const (
-	formatText = "text"
-	formatJSON = "json"
+	formatText     = "text"
+	formatJSON     = "json"
+	formatSARIF    = "sarif"
+	formatJUnit    = "junit"
+	formatGitHub   = "github"
+	formatMarkdown = "markdown"
 )
 
 // formatFlag is --format.

@@ -162,13 +162,13 @@ func (e *env) epoch() (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// writeJSON prints a value as indented JSON.
+// writeJSON prints a value as indented JSON, in which a terminal obeys nothing.
 func (e *env) writeJSON(v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding JSON: %w", err)
 	}
-	return e.write(append(b, '\n'))
+	return e.write(append(diag.VisibleJSON(b), '\n'))
 }
 
 // hintedError is a failure of the world that the user can mend.

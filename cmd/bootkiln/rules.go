@@ -24,7 +24,7 @@ func ruleIDs() []string {
 func usableRules(o check.Options) error {
 	ids := ruleIDs()
 	var unknown, hints []string
-	for _, id := range slices.Concat(o.Skip, o.Warn) {
+	for _, id := range slices.Concat(o.Skip, o.Warn, o.Error) {
 		if slices.Contains(ids, id) {
 			continue
 		}
@@ -45,12 +45,12 @@ func required(id string) bool {
 }
 
 // rulesOf are the recipe's own words on the rules; unknown ones are problems of
-// the recipe, and so are those that no published image may fail.
+// the recipe, and so are exceptions from those that no published image may fail.
 func rulesOf(r *recipe.Recipe) (check.Options, diag.List) {
 	var o check.Options
 	var problems diag.List
 	ids := ruleIDs()
-	take := func(list *[]string, words []recipe.String, path string) {
+	take := func(list *[]string, words []recipe.String, path string, mayBeRequired bool) {
 		for _, w := range words {
 			if !slices.Contains(ids, w.Value) {
 				problems.Add(diag.Diagnostic{
@@ -58,7 +58,7 @@ func rulesOf(r *recipe.Recipe) (check.Options, diag.List) {
 					Hint: nearRule(w.Value, ids),
 				})
 			}
-			if required(w.Value) {
+			if required(w.Value) && !mayBeRequired {
 				problems.Add(diag.Diagnostic{
 					Pos: w.Pos, Path: path, Code: "required-rule",
 					Message: fmt.Sprintf("the rule %q holds for every image that is published", w.Value),
@@ -68,8 +68,9 @@ func rulesOf(r *recipe.Recipe) (check.Options, diag.List) {
 			*list = append(*list, w.Value)
 		}
 	}
-	take(&o.Skip, r.Checks.Skip, "checks.skip")
-	take(&o.Warn, r.Checks.Warn, "checks.warn")
+	take(&o.Skip, r.Checks.Skip, "checks.skip", false)
+	take(&o.Warn, r.Checks.Warn, "checks.warn", false)
+	take(&o.Error, r.Checks.Error, "checks.error", true)
 	return o, problems
 }
 
