@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/image/storeimage",
 	},
 	"pkg/check":    {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb"},
+	"pkg/diff":     {"pkg/image", "pkg/kernel", "pkg/packagedb"},
 	"pkg/registry": {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
 	"pkg/sign":     {"pkg/image", "pkg/registry"},
 	"pkg/trust":    {"pkg/image", "pkg/registry"},
@@ -60,7 +61,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/host", "pkg/scaffold",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/diff", "pkg/host", "pkg/scaffold",
 }
 
 type listed struct {
