@@ -25,7 +25,11 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "old: %s\nnew: %s\n\n", plain(r.Old.Image), plain(r.New.Image))
 	var totals [][]string
 	for _, t := range r.totals() {
-		totals = append(totals, []string{t[0], t[1] + " → " + t[2], t[3]})
+		both := t[1]
+		if t[2] != both {
+			both += " → " + t[2]
+		}
+		totals = append(totals, []string{t[0], both, t[3]})
 	}
 	writeTable(&b, totals)
 	for _, s := range r.sections() {
