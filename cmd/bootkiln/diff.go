@@ -93,4 +93,3 @@ func (o *diffOptions) open(ctx context.Context, ref string, options registry.Opt
 	}
 	return openImage(ctx, ref, o.store.options(o.env, nil), options)
 }
-

@@ -11,11 +11,11 @@ import (
 
 // configChanges compares what the configurations tell who runs the image, and
 // not when and how it was made.
-func configChanges(old, new *side) []ConfigChange {
-	if old.folder || new.folder {
+func configChanges(before, after *side) []ConfigChange {
+	if before.folder || after.folder {
 		return nil
 	}
-	a, b := settings(old.config), settings(new.config)
+	a, b := settings(before.config), settings(after.config)
 	keys := map[string]bool{}
 	for key := range a {
 		keys[key] = true

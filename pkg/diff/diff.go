@@ -30,11 +30,11 @@ type Options struct {
 
 // Images compares two images. The error is about what kept it from looking;
 // nothing that differs is an error.
-func Images(ctx context.Context, old, new image.Image, o Options) (_ *Report, err error) {
+func Images(ctx context.Context, before, after image.Image, o Options) (_ *Report, err error) {
 	var sides [2]*side
 	var errs [2]error
 	var both sync.WaitGroup
-	for i, img := range []image.Image{old, new} {
+	for i, img := range []image.Image{before, after} {
 		// What takes long is to fetch and unpack layers.
 		both.Go(func() { sides[i], errs[i] = openSide(ctx, img) })
 	}

@@ -87,8 +87,8 @@ func kernelRelease(root image.Root, name string) (string, error) {
 	return img.Release, nil
 }
 
-func kernelChanges(old, new []string) Kernels {
-	return Kernels{Added: without(new, old), Removed: without(old, new)}
+func kernelChanges(before, after []string) Kernels {
+	return Kernels{Added: without(after, before), Removed: without(before, after)}
 }
 
 // without lists what is in the first list alone.

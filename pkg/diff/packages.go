@@ -10,8 +10,8 @@ import (
 // packageChanges compares two lists. settled says of every package of both
 // whether the other image has the same build of it; a file of any other is
 // explained by its package.
-func packageChanges(old, new []packagedb.Owner) (p Packages, settled [2][]bool) {
-	m := matcher{sides: [2][]packagedb.Owner{old, new}}
+func packageChanges(before, after []packagedb.Owner) (p Packages, settled [2][]bool) {
+	m := matcher{sides: [2][]packagedb.Owner{before, after}}
 	for i, list := range m.sides {
 		m.done[i] = make([]bool, len(list))
 		settled[i] = make([]bool, len(list))
@@ -20,7 +20,7 @@ func packageChanges(old, new []packagedb.Owner) (p Packages, settled [2][]bool) 
 	// version instead of another; one architecture instead of another.
 	m.pair(identity{version: true, arch: true, build: true}, func(a, b int) { settled[0][a], settled[1][b] = true, true })
 	changed := func(a, b int) {
-		x, y := old[a].Package, new[b].Package
+		x, y := before[a].Package, after[b].Package
 		p.Changed = append(p.Changed, PackageChange{
 			Name: y.Name, Source: y.Source,
 			OldVersion: x.Version, NewVersion: y.Version, OldArch: x.Arch, NewArch: y.Arch,
@@ -71,7 +71,7 @@ func (id identity) of(p packagedb.Package) packageKey {
 
 // pair calls found for the packages that agree, in their order, as long as
 // both images have one left.
-func (m *matcher) pair(id identity, found func(old, new int)) {
+func (m *matcher) pair(id identity, found func(before, after int)) {
 	left := map[packageKey][]int{}
 	for i, p := range m.sides[0] {
 		if !m.done[0][i] && (id.version || !isKey(p.Package)) {

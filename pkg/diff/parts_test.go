@@ -18,15 +18,15 @@ func TestPackages(t *testing.T) {
 	t.Parallel()
 	rebuilt := rpm("tool", "1-1", "x86_64")
 	rebuilt.BuildTime = time.Unix(1, 0)
-	old := []packagedb.Owner{
+	before := []packagedb.Owner{
 		rpm("bash", "5-1", "x86_64"), rpm("gpg-pubkey", "a-1", ""), rpm("kernel", "1-1", "x86_64"), rpm("kernel", "2-1", "x86_64"),
 		rpm("lib", "1-1", "i686"), rpm("lib", "1-1", "x86_64"), rpm("script", "1-1", "x86_64"), rpm("tool", "1-1", "x86_64"),
 	}
-	new := []packagedb.Owner{
+	after := []packagedb.Owner{
 		rpm("bash", "5-1", "x86_64"), rpm("gpg-pubkey", "b-1", ""), rpm("kernel", "2-1", "x86_64"), rpm("kernel", "3-1", "x86_64"),
 		rpm("lib", "2-1", "x86_64"), rpm("script", "1-2", "noarch"), rebuilt,
 	}
-	got, settled := packageChanges(old, new)
+	got, settled := packageChanges(before, after)
 	want := Packages{
 		Added:   []Package{{"gpg-pubkey", "b-1", "", "gpg-pubkey"}},
 		Removed: []Package{{"gpg-pubkey", "a-1", "", "gpg-pubkey"}, {"lib", "1-1", "i686", "lib"}},
@@ -79,6 +79,11 @@ func TestUnits(t *testing.T) {
 		etc + "multi-user.target.wants/b.service":        fake.Link("/" + usr + "b.service"),
 		etc + "multi-user.target.wants/g@one.service":    fake.Link("/" + usr + "g@.service"),
 		etc + "multi-user.target.wants/dangling.service": fake.Link("/nowhere"),
+		usr + "x.target.wants/a.service":                 fake.Link("../a.service"),
+		etc + "x.target.wants/a.service":                 fake.Link("/dev/null"),
+		etc + "x.target.wants/e.service":                 fake.Text("no link"),
+		etc + "x.target.upholds/u.service":               fake.Link("/" + usr + "u.service"),
+		usr + "u.service":                                fake.Text("[Unit]\n"),
 		etc + "c.service":                                fake.Link("/dev/null"),
 		etc + "d.service":                                fake.Text(""),
 		etc + "display-manager.service":                  fake.Link("/" + usr + "e.service"),
@@ -98,7 +103,8 @@ func TestUnits(t *testing.T) {
 		{false, "a.service"}: UnitDisabled, {false, "alias.service"}: UnitDisabled,
 		{false, "b.service"}: UnitEnabled, {false, "c.service"}: UnitMasked, {false, "d.service"}: UnitMasked,
 		{false, "e.service"}: UnitEnabled, {false, "g@.service"}: UnitDisabled, {false, "g@one.service"}: UnitEnabled,
-		{true, "p.service"}: UnitEnabled,
+		{false, "u.service"}: UnitEnabled,
+		{true, "p.service"}:  UnitEnabled,
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(unitKey{})); diff != "" {
 		t.Error(diff)

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -151,13 +152,8 @@ func (r *Report) fileSection() section {
 		}
 		end()
 		within = nil
-		if f := c.New; c.Change != Changed {
-			if f == nil {
-				f = c.Old
-			}
-			if f.Type == "folder" {
-				within = &c
-			}
+		if c.Change != Changed && cmp.Or(c.New, c.Old).Type == "folder" {
+			within = &c
 		}
 		s.rows = append(s.rows, row{c.Change, []string{rooted(c.Path), c.text(), plain(c.Package)}})
 	}
@@ -166,36 +162,33 @@ func (r *Report) fileSection() section {
 }
 
 // text says what differs.
-func (c FileChange) text() string {
-	if c.Change != Changed {
-		f := c.New
-		if f == nil {
-			f = c.Old
-		}
-		switch f.Type {
+func (f FileChange) text() string {
+	if f.Change != Changed {
+		one := cmp.Or(f.New, f.Old)
+		switch one.Type {
 		case "file":
-			return size(f.Size)
+			return size(one.Size)
 		case "link":
-			return "link to " + plain(f.Target)
+			return "link to " + plain(one.Target)
 		}
-		return f.Type
+		return one.Type
 	}
 	var parts []string
-	for _, what := range c.What {
+	for _, what := range f.What {
 		text := what
 		switch what {
 		case "type":
-			text = c.Old.Type + " → " + c.New.Type
+			text = f.Old.Type + " → " + f.New.Type
 		case "content":
-			if c.Old.Size != c.New.Size {
-				text += " " + size(c.Old.Size) + " → " + size(c.New.Size)
+			if f.Old.Size != f.New.Size {
+				text += " " + size(f.Old.Size) + " → " + size(f.New.Size)
 			}
 		case "mode":
-			text += " " + c.Old.Mode + " → " + c.New.Mode
+			text += " " + f.Old.Mode + " → " + f.New.Mode
 		case "owner":
-			text += fmt.Sprintf(" %d:%d → %d:%d", c.Old.UID, c.Old.GID, c.New.UID, c.New.GID)
+			text += fmt.Sprintf(" %d:%d → %d:%d", f.Old.UID, f.Old.GID, f.New.UID, f.New.GID)
 		case "target":
-			text += " " + plain(c.Old.Target) + " → " + plain(c.New.Target)
+			text += " " + plain(f.Old.Target) + " → " + plain(f.New.Target)
 		}
 		parts = append(parts, text)
 	}
@@ -213,14 +206,14 @@ func kindOf(noOld, noNew bool) Kind {
 }
 
 // versus writes what was and what is.
-func versus(change Kind, old, new string) string {
+func versus(change Kind, before, after string) string {
 	switch change {
 	case Added:
-		return new
+		return after
 	case Removed:
-		return old
+		return before
 	}
-	return old + " → " + new
+	return before + " → " + after
 }
 
 // names joins a list, and only counts the rest of a long one.

@@ -28,7 +28,7 @@ var unitFolders = map[bool][]string{
 func units(root image.Root) (map[unitKey]UnitState, error) {
 	states := map[unitKey]UnitState{}
 	for user, dirs := range unitFolders {
-		u := unitReader{root: root, files: map[string]UnitState{}, started: map[string]bool{}}
+		u := unitReader{root: root, files: map[string]UnitState{}, started: map[string]bool{}, linked: map[string]bool{}}
 		for i, dir := range dirs {
 			if err := u.read(dir, i == 0); err != nil {
 				return nil, err
@@ -62,6 +62,8 @@ type unitReader struct {
 	// files are the units that have one: disabled unless they are masked.
 	files   map[string]UnitState
 	started map[string]bool
+	// linked are the links that have been seen ("basic.target.wants/x.service").
+	linked map[string]bool
 }
 
 func (u *unitReader) read(dir string, administrators bool) error {
@@ -75,13 +77,9 @@ func (u *unitReader) read(dir string, administrators bool) error {
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
 		switch ext := path.Ext(e.Name()); {
-		case e.IsDir() && (ext == ".wants" || ext == ".requires"):
-			links, err := u.root.ReadDir(name)
-			if err != nil {
+		case e.IsDir() && (ext == ".wants" || ext == ".requires" || ext == ".upholds"):
+			if err := u.links(name); err != nil {
 				return err
-			}
-			for _, l := range links {
-				u.started[l.Name()] = true
 			}
 		case !e.IsDir():
 			if err := u.file(name, e, administrators); err != nil {
@@ -92,6 +90,34 @@ func (u *unitReader) read(dir string, administrators bool) error {
 	return nil
 }
 
+// links reads a folder of links to units that another one starts. Systemd takes
+// nothing but links for such, and those of the administrator before others of
+// the same name.
+func (u *unitReader) links(dir string) error {
+	entries, err := u.root.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		link := path.Join(path.Base(dir), e.Name())
+		if e.Type() != fs.ModeSymlink || u.linked[link] {
+			continue
+		}
+		u.linked[link] = true
+		target, err := u.root.ReadLink(path.Join(dir, e.Name()))
+		if err != nil {
+			return err
+		}
+		if target != devNull {
+			u.started[e.Name()] = true
+		}
+	}
+	return nil
+}
+
+// devNull is where the links lead that mask.
+const devNull = "/dev/null"
+
 func (u *unitReader) file(name string, e fs.DirEntry, administrators bool) error {
 	unit, state := e.Name(), UnitDisabled
 	if e.Type() == fs.ModeSymlink {
@@ -99,7 +125,7 @@ func (u *unitReader) file(name string, e fs.DirEntry, administrators bool) error
 		switch {
 		case err != nil:
 			return err
-		case target == "/dev/null":
+		case target == devNull:
 			state = UnitMasked
 		case administrators && path.Base(target) != unit:
 			// Another name that the unit goes by, as display-manager.service; in
@@ -124,18 +150,18 @@ func (u *unitReader) file(name string, e fs.DirEntry, administrators bool) error
 
 // unitChanges lists the units that one image starts or masks and the other
 // does not. One that is only there or not is a file among others.
-func unitChanges(old, new map[unitKey]UnitState) []UnitChange {
+func unitChanges(before, after map[unitKey]UnitState) []UnitChange {
 	keys := map[unitKey]bool{}
-	for k := range old {
+	for k := range before {
 		keys[k] = true
 	}
-	for k := range new {
+	for k := range after {
 		keys[k] = true
 	}
 	var list []UnitChange
 	matters := func(s UnitState) bool { return s == UnitEnabled || s == UnitMasked }
 	for k := range keys {
-		c := UnitChange{Unit: k.unit, User: k.user, Old: cmp.Or(old[k], UnitAbsent), New: cmp.Or(new[k], UnitAbsent)}
+		c := UnitChange{Unit: k.unit, User: k.user, Old: cmp.Or(before[k], UnitAbsent), New: cmp.Or(after[k], UnitAbsent)}
 		if c.Old != c.New && (matters(c.Old) || matters(c.New)) {
 			list = append(list, c)
 		}
