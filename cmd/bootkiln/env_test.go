@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -207,5 +208,18 @@ func TestGitFacts(t *testing.T) {
 	variables["GITHUB_ACTIONS"] = "true"
 	if got := facts(); got != [2]string{commit, "main"} {
 		t.Errorf("as GitHub checks out: %q", got)
+	}
+}
+
+// A terminal obeys nothing in a report, and programs read what there is.
+func TestWriteJSON(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	e := &env{stdout: &out}
+	if err := e.writeJSON([]string{"\x1b[2J\u009b31m\u202e"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[\n  \"\\u001b[2J\\u009b31m\\u202e\"\n]\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

@@ -189,6 +189,23 @@ func TestSARIFSchema(t *testing.T) {
 	}
 }
 
+// A name in a message of SARIF is neither a placeholder nor a link.
+func TestSARIFMessage(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"plain [0] (1)":              "plain [0] (1)",
+		"/x{0}}":                     "/x{{0}}}}",
+		"[mend](javascript:alert())": `[mend\](javascript:alert())`,
+	} {
+		if got := sarifMessage(in); got == nil || got.Text != want {
+			t.Errorf("%q became %v, want %q", in, got, want)
+		}
+	}
+	if got := sarifMessage(""); got != nil {
+		t.Errorf("no text became %v", got)
+	}
+}
+
 // Whatever an image has for names, every format stays well formed, and says
 // nothing to a terminal or to the runner of GitHub Actions.
 func TestHostileNames(t *testing.T) {

@@ -144,7 +144,7 @@ func (r *Report) WriteSARIF(w io.Writer, version string) error {
 	if err != nil {
 		return fmt.Errorf("encoding SARIF: %w", err)
 	}
-	_, err = w.Write(append(diag.VisibleJSON(b), '\n'))
+	_, err = w.Write(append(b, '\n'))
 	return err
 }
 
