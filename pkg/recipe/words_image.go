@@ -200,7 +200,8 @@ var secretRecord = record[Secret]{
 	words: []word[Secret]{
 		{
 			key: "id", required: true,
-			doc:      "What steps call the secret.",
+			doc: "What steps call the secret. On RHEL, the one that is called rhsm has the certificates of a subscription, " +
+				"and every step that installs packages has it without naming it; a host that is registered itself needs none.",
 			examples: []string{"token"},
 			value:    text(secretIDRule, func(s *Secret) *String { return &s.ID }),
 		},
@@ -212,8 +213,9 @@ var secretRecord = record[Secret]{
 		},
 		{
 			key:      "file",
-			doc:      "The file that holds it, where the image is built: absolute, or relative to the folder of this file.",
-			examples: []string{"/etc/pki/entitlement/key.pem"},
+			doc: "The file that holds it, where the image is built: absolute, or relative to the folder of this file. " +
+				"Of a folder, steps get a tar archive of the *.pem files in it.",
+			examples: []string{"/etc/pki/entitlement"},
 			value:    pathTo(secretFileRule, func(s *Secret) *Path { return &s.File }),
 		},
 	},
