@@ -93,7 +93,8 @@ func (p *project) loadKey(ctx context.Context, e *env) (*sign.Signer, error) {
 func (p *project) secrets(e *env) (map[string][]byte, error) {
 	values := map[string][]byte{}
 	var problems diag.List
-	used := map[string]bool{}
+	// The certificates for RHEL are for the steps that install.
+	used := map[string]bool{plan.EntitlementSecret: true}
 	for _, run := range p.recipe.Run {
 		for _, id := range run.Secrets {
 			used[id.Value] = true
@@ -120,7 +121,7 @@ func (p *project) secrets(e *env) (map[string][]byte, error) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(p.dir, filepath.FromSlash(s.File.Name()))
 		}
-		b, err := os.ReadFile(file)
+		b, err := readSecret(file)
 		if err != nil {
 			problems.Add(diag.Diagnostic{
 				Pos: s.File.Pos, Code: "missing-file",
