@@ -44,10 +44,21 @@ func everyWord() *recipe.Recipe {
 			{Source: path("dir"), Destination: s("/etc"), Owner: s("root:root")},
 			{Content: s("text"), Destination: s("/etc/g"), Mode: s("0644"), Owner: s("root:root")},
 		},
-		Systemd: recipe.Systemd{Enable: list("a.service"), Disable: list("b.service"), Mask: list("c.service"), DefaultTarget: s("graphical.target")},
+		Desktop: recipe.Desktop{
+			DisplayManager: s("sddm"), Session: s("plasma"), Fonts: list("core", "cjk"),
+			InputMethod: recipe.InputMethod{Framework: s("ibus"), Engines: list("hangul", "m17n")},
+		},
+		Hostname: s("kiln"),
+		Users:    []recipe.User{{Name: s("kiosk"), Description: s("Kiosk"), Groups: list("wheel"), Shell: s("/bin/sh")}},
+		Flatpak:  recipe.Flatpak{Remotes: []recipe.FlatpakRemote{{Name: s("site"), URL: s("https://example.com/x")}}, Install: list("org.example.One")},
+		Systemd: recipe.Systemd{
+			Enable: list("a.service"), Disable: list("b.service"), Mask: list("c.service"), DefaultTarget: s("graphical.target"),
+			User: recipe.UserUnits{Enable: list("d.service"), Disable: list("e.service"), Mask: list("f.service")},
+		},
 		Kernel: recipe.Kernel{
 			Args:      []recipe.KernelArg{{Arg: s("quiet")}, {Arg: s("x"), Architectures: list("amd64")}},
 			Initramfs: s("auto"),
+			Dracut:    recipe.Dracut{Add: list("crypt"), Omit: list("pcsc"), Drivers: list("nvme")},
 		},
 		Run: []recipe.Run{
 			{Name: s("one"), Script: path("f"), Secrets: list("token"), Network: s("false")},
