@@ -147,3 +147,14 @@ func read(t *testing.T, name string) string {
 	}
 	return string(content)
 }
+
+// TestHostnameStays builds with every isolation: builders have a file of their
+// own in the place of /etc/hostname while a step runs.
+func TestHostnameStays(t *testing.T) {
+	p := newDesktopProject(t, nil)
+	p.write(t, "hostname: kiln.example.com", "kernel: {initramfs: never}", "run: [{name: after, shell: hostname}]")
+	for _, isolation := range isolations {
+		bootkiln(t, p.args("build", "--no-cache", "--isolation", string(isolation))...).want(t, 0)
+		p.inFolder(t, func(root string) { wantFiles(t, root, map[string]string{"etc/hostname": "kiln.example.com\n"}) })
+	}
+}
