@@ -37,6 +37,15 @@ func everyWord() *recipe.Recipe {
 			Install:  []recipe.Package{{Name: recipe.Path{String: s("a")}}, {Name: recipe.Path{String: s("b*")}}},
 			Optional: list("c", "d"),
 			Remove:   list("e", "f"),
+			Groups:   list("g", "@h i"), Exclude: list("j", "k*"), Lock: list("l*"), WeakDeps: s("false"),
+		},
+		Repos: []recipe.Repo{
+			{Known: s("crb"), Priority: s("90"), IncludePackages: list("a*", "b"), ExcludePackages: list("c")},
+			{Known: s("epel"), Keep: s("true")},
+			{Known: s("rpmfusion-free")},
+			{Copr: s("@a/b"), Chroot: s("epel-10-x86_64")},
+			{Name: s("vendor"), BaseURL: s("https://example.com/$basearch"), GPGKey: path("https://example.com/key"), Keep: s("true")},
+			{Name: s("other"), Metalink: s("https://example.com/x?y"), GPGKey: path("https://example.com/key"), ExcludePackages: list("d")},
 		},
 		Locale: recipe.Locale{Language: s("ko_KR.UTF-8"), Extra: list("en_US.UTF-8"), Keymap: s("kr"), Timezone: s("Asia/Seoul")},
 		Files: []recipe.File{
