@@ -20,7 +20,9 @@ type writer struct {
 	origins []diag.Pos
 	// origin is that of lines that have none of their own.
 	origin diag.Pos
-	err    error
+	// words are [File].Words.
+	words map[int][]plan.Word
+	err   error
 }
 
 // line writes one line that comes from origin.
@@ -89,6 +91,7 @@ func (w *writer) run(r *plan.Run) {
 		text   string
 	}
 	var parts []part
+	line := len(w.origins) + 1
 	if r.Offline {
 		parts = append(parts, part{text: "--network=none"})
 	}
@@ -108,6 +111,7 @@ func (w *writer) run(r *plan.Run) {
 			command.text += end
 		}
 		parts = append(parts, command)
+		w.words[line] = append(w.words[line], c.Words...)
 		for j, word := range c.Words {
 			w.check(word.Origin, "word", word.Value, quotable(word.Value))
 			text := "    '" + word.Value + "'"
