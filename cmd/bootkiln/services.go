@@ -29,6 +29,12 @@ func buildServices(s *pipeline.Services, p *project, b *build.Builder, o build.O
 		info, err := b.ResolveBase(ctx, base, baseKey, st)
 		return info, p.problem(err)
 	}
+	s.TrustFiles = trustFiles
+	s.Resolve = func(ctx context.Context, query *containerfile.File, st progress.Stage) (diag.List, error) {
+		o := o
+		o.Stage, o.Project, o.BaseKey = st, p.fsys, baseKey
+		return b.Resolve(ctx, query, o)
+	}
 	s.Build = func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error) {
 		o := o
 		o.Stage, o.Project, o.BaseKey = st, p.fsys, baseKey
@@ -60,6 +66,19 @@ func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Sign
 			Registry: o,
 		})
 	}
+}
+
+// trustFiles writes the signature policy that an image gets.
+func trustFiles(scope string, keys [][]byte) ([]plan.PolicyFile, error) {
+	files, err := trust.Policy{Scope: scope, Keys: keys}.Files("/etc")
+	if err != nil {
+		return nil, err
+	}
+	var list []plan.PolicyFile
+	for _, f := range files {
+		list = append(list, plan.PolicyFile(f))
+	}
+	return list, nil
 }
 
 // checkService runs the rules.
