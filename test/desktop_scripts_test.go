@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bootkiln/bootkiln/pkg/kernel"
 )
 
 // scriptsProject is a project whose base has the scripts of package plan in
@@ -137,6 +140,37 @@ func TestMisspeltWordsOfTheDesktop(t *testing.T) {
 		p.write(t, test.line)
 		bootkiln(t, p.args("build")...).want(t, 3, p.recipe()+":4:"+test.want, test.hint)
 	}
+}
+
+// TestDracutWords builds an initramfs with what is added and without what is
+// left out.
+func TestDracutWords(t *testing.T) {
+	p := newDesktopProject(t, nil)
+	p.write(t, "kernel: {dracut: {add: [debug], omit: [terminfo], drivers: [btrfs, virtio_blk]}}")
+	bootkiln(t, p.args("build")...).want(t, 0)
+	p.inFolder(t, func(root string) {
+		images, err := filepath.Glob(root + "/usr/lib/modules/*/initramfs.img")
+		if err != nil || len(images) != 1 {
+			t.Fatal(images, err)
+		}
+		f, err := os.Open(images[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		initramfs, err := kernel.ReadInitramfs(t.Context(), f, kernel.ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !initramfs.HasModule("btrfs") {
+			t.Error("the driver btrfs is not in the initramfs")
+		}
+		list, ok := initramfs.Lookup("usr/lib/dracut/modules.txt")
+		if modules := strings.Fields(string(list.Content)); !ok || !slices.Contains(modules, "debug") || slices.Contains(modules, "terminfo") ||
+			!slices.Contains(modules, "ostree") {
+			t.Errorf("the modules of dracut are %q", modules)
+		}
+	})
 }
 
 func read(t *testing.T, name string) string {
