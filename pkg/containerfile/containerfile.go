@@ -32,6 +32,9 @@ type File struct {
 	Text []byte
 	// Origins[i] is the place in the recipe that line i+1 comes from.
 	Origins []diag.Pos
+	// Titles[i] is the title of the step of the plan that line i+1 belongs to;
+	// "" for the lines before the first.
+	Titles []string
 	// Words are the recipe's words in the commands of each RUN, by the line
 	// that it starts in.
 	Words map[int][]plan.Word
@@ -52,6 +55,15 @@ func (f *File) Origin(line int) diag.Pos {
 		return diag.Pos{}
 	}
 	return f.Origins[line-1]
+}
+
+// Title returns the title of the step that a line of the text belongs to, "" for
+// a line of no step.
+func (f *File) Title(line int) string {
+	if line < 1 || line > len(f.Titles) {
+		return ""
+	}
+	return f.Titles[line-1]
 }
 
 // Digest returns "sha256:" and the digest of the text. The text names all that
@@ -87,6 +99,6 @@ func render(p *plan.Plan, steps []plan.Step, f File) (*File, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	f.Text, f.Origins, f.Words = w.text.Bytes(), w.origins, w.words
+	f.Text, f.Origins, f.Titles, f.Words = w.text.Bytes(), w.origins, w.titles, w.words
 	return &f, nil
 }

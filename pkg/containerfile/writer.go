@@ -20,6 +20,9 @@ type writer struct {
 	origins []diag.Pos
 	// origin is that of lines that have none of their own.
 	origin diag.Pos
+	// title is that of the step that is written, and titles are [File].Titles.
+	title  string
+	titles []string
 	// words are [File].Words.
 	words map[int][]plan.Word
 	err   error
@@ -33,6 +36,7 @@ func (w *writer) line(origin diag.Pos, text string) {
 	w.text.WriteString(text)
 	w.text.WriteByte('\n')
 	w.origins = append(w.origins, origin)
+	w.titles = append(w.titles, w.title)
 }
 
 // check remembers that value cannot be written, where there is a reason.
@@ -57,6 +61,7 @@ func (w *writer) step(s plan.Step) {
 	if len(s.Origin) > 0 {
 		w.origin = s.Origin[0]
 	}
+	w.title = s.Title
 	w.line(w.origin, "")
 	w.comment(s.Title)
 	for _, i := range s.Instructions {
