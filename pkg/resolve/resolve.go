@@ -122,7 +122,8 @@ func (r *Report) Diagnostics(words []plan.Word, at diag.Pos) diag.List {
 }
 
 // nearest is [diag.Nearest], but that a suffix which all names of a kind have,
-// as in "sshd.service", makes no two of them alike.
+// as in "sshd.service", makes no two of them alike, and that of names that are
+// equally near one with the same first letter counts: few mistype that.
 func nearest(name string, known []string) string {
 	suffix := path.Ext(name)
 	var stems []string
@@ -131,10 +132,18 @@ func nearest(name string, known []string) string {
 			stems = append(stems, stem)
 		}
 	}
-	if suffix == "" || len(stems) == 0 {
-		return diag.Nearest(name, known)
+	if len(stems) == 0 {
+		stems, suffix = slices.Clone(known), ""
 	}
-	if near := diag.Nearest(strings.TrimSuffix(name, suffix), stems); near != "" {
+	stem := strings.TrimSuffix(name, suffix)
+	same := func(k string) int {
+		if stem != "" && strings.HasPrefix(k, stem[:1]) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(stems, func(a, b string) int { return same(a) - same(b) })
+	if near := diag.Nearest(stem, stems); near != "" {
 		return near + suffix
 	}
 	return ""

@@ -84,6 +84,8 @@ func TestNearestOfNamesWithSuffixes(t *testing.T) {
 		{"sshdd.service", "rc.service\tsshd.service\tsshdd.socket", `did you mean "sshd.service"?`},
 		{"gpg-agnet.socket", "gpg-agent.socket\tgpg-agent.service", `did you mean "gpg-agent.socket"?`},
 		{"--install=python3.11-foo", "python3.11-for\tpython3", `did you mean "python3.11-for"?`},
+		{"vlcc", "ulcc\tvlc", `did you mean "vlc"?`},
+		{".service", "a.service\t.service", ""},
 		{"--keymap=rk", "kr\tde", `did you mean "kr"?`},
 	} {
 		var r resolve.Report
