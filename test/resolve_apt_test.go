@@ -131,6 +131,14 @@ func TestWordsOfTheImage(t *testing.T) {
 	}
 }
 
+// TestStepThatFails says which step of the recipe it was.
+func TestStepThatFails(t *testing.T) {
+	p := newProject(t)
+	p.write(t, "run:", "  - {name: paint it, shell: \"echo no paint left; exit 7\"}")
+	bootkiln(t, p.args("build")...).want(t, 3,
+		"  | no paint left\n", `recipe.yaml:8:`, `step "Run: paint it": the command ended with status 7 (step-failed)`, "hint: the instruction was: RUN ")
+}
+
 // TestUnreadableRepository is no problem of a name.
 func TestUnreadableRepository(t *testing.T) {
 	p := newProject(t)

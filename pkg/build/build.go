@@ -272,7 +272,7 @@ func (b *Builder) failure(v *view, end ending) error {
 			err = fmt.Errorf("the command ended with status %d", end.ExitCode)
 		}
 		err = &StepError{
-			Pos: v.file.Origin(in.line), Line: in.line, Instruction: in.text,
+			Pos: v.file.Origin(in.line), Title: v.file.Title(in.line), Line: in.line, Instruction: in.text,
 			Output: v.tail.lines, ExitCode: end.ExitCode, Err: err,
 		}
 	} else {
