@@ -150,3 +150,11 @@ func TestUnreadableRepository(t *testing.T) {
 		t.Errorf("a name is blamed:\n%s", o.stderr)
 	}
 }
+
+// TestKeymapOfTheImage is about a word that the recipe's own lists do not have.
+func TestKeymapOfTheImage(t *testing.T) {
+	p := newProject(t)
+	p.write(t, "locale: {keymap: krr}")
+	bootkiln(t, p.args("build")...).want(t, 3,
+		`recipe.yaml:7:18: there is no keyboard layout "krr" (unknown-keymap)`, `did you mean "kr"?`)
+}
