@@ -115,8 +115,8 @@ func (p *project) secrets(e *env) (map[string][]byte, error) {
 	// The certificates for RHEL are for the steps that install.
 	used := map[string]bool{plan.EntitlementSecret: true}
 	for _, run := range p.recipe.Run {
-		for _, id := range run.Secrets {
-			used[id.Value] = true
+		for _, s := range run.Secrets {
+			used[s.ID.Value] = true
 		}
 	}
 	for _, s := range p.recipe.Secrets {

@@ -70,7 +70,7 @@ func everyWord() *recipe.Recipe {
 			Dracut:    recipe.Dracut{Add: list("crypt"), Omit: list("pcsc"), Drivers: list("nvme")},
 		},
 		Run: []recipe.Run{
-			{Name: s("one"), Script: path("f"), Secrets: list("token"), Network: s("false")},
+			{Name: s("one"), Script: path("f"), Secrets: []recipe.RunSecret{{ID: s("token")}, {ID: s("token"), Env: s("TOKEN")}}, Network: s("false")},
 			{Name: s("two"), Shell: s("true")},
 		},
 		Secrets: []recipe.Secret{{ID: s("token"), Env: s("TOKEN")}},
