@@ -31,8 +31,9 @@ var allowed = map[string][]string{
 	"pkg/scaffold":             {"pkg/diag", "pkg/recipe"},
 	"pkg/plan":                 {"pkg/diag", "pkg/recipe"},
 	"pkg/containerfile":        {"pkg/diag", "pkg/plan"},
+	"pkg/resolve":              {"pkg/diag", "pkg/plan"},
 	"pkg/build": {
-		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/image/storeimage",
+		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/image/storeimage",
 	},
 	"pkg/check":    {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb"},
 	"pkg/diff":     {"pkg/image", "pkg/kernel", "pkg/packagedb"},
@@ -61,7 +62,11 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
+<<<<<<< HEAD
 	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/diff", "pkg/host", "pkg/scaffold",
+=======
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/host", "pkg/scaffold",
+>>>>>>> main
 }
 
 type listed struct {

@@ -39,6 +39,10 @@ func TestDNFOfTheBase(t *testing.T) {
 		// What it had brought along stays.
 		p.wantRPMs(t, "chain-c", "plain")
 	})
+	t.Run("no recipe keeps its repository", func(t *testing.T) {
+		p.write(t, "packages: {install: [plain]}")
+		bootkiln(t, p.args("build")...).want(t, 4, "third-party-repos", `"e2e"`)
+	})
 	t.Run("missing package", func(t *testing.T) {
 		p.write(t, "packages: {install: [plain, missing]}")
 		bootkiln(t, p.args("build")...).want(t, 3, "missing", "recipe.yaml:5:")

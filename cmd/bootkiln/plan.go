@@ -41,7 +41,7 @@ func (o *drawing) draw(ctx context.Context) (_ *project, _ *plan.Plan, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	var s pipeline.Services
+	s := pipeline.Services{TrustFiles: trustFiles}
 	if !o.offline {
 		s.ResolveBase = o.resolveBase
 	}
@@ -73,21 +73,63 @@ func (o *drawing) resolveBase(ctx context.Context, base recipe.Base, st progress
 	return b.ResolveBase(ctx, base, nil, st)
 }
 
+// resolve asks for the names that the plan installs.
+func (o *drawing) resolve(ctx context.Context, p *project, drawn *plan.Plan, b *build.Builder) error {
+	if drawn.Query == nil {
+		return nil
+	}
+	secrets, err := p.secrets(o.env)
+	if err != nil {
+		return err
+	}
+	baseKey, err := p.baseKey()
+	if err != nil {
+		return err
+	}
+	epoch, err := o.env.epoch()
+	if err != nil {
+		return err
+	}
+	var s pipeline.Services
+	buildServices(&s, p, b, build.Options{NoCache: true, Secrets: secrets, Epoch: epoch}, baseKey)
+	st := progress.Redact(o.env.progress(o.globals), secretTexts(secrets)).Stage("resolve")
+	err = pipeline.Resolve(ctx, drawn, s, st)
+	st.End(err)
+	return p.problem(err)
+}
+
 func newPlanCmd(e *env, g *globals) *cobra.Command {
 	o := &drawing{env: e, globals: g}
-	asJSON := false
+	asJSON, resolve := false, false
 	cmd := &cobra.Command{
 		Use:   "plan RECIPE",
 		Short: "Show what would be done, and which line of the recipe says so",
+		Long: `Shows the steps of the build without building anything. With --resolve the
+repositories are asked for the names of packages and groups that the recipe
+has, as every build does first: that needs root, and the network.`,
 		Example: `  bootkiln plan recipe.yaml
+  bootkiln plan --resolve recipe.yaml
   bootkiln plan --json recipe.yaml | jq '.steps[].title'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.recipe = args[0]
-			_, p, err := o.draw(cmd.Context())
+			var b *build.Builder
+			if resolve {
+				// First, since nothing else is of use without it.
+				if b, err = openStore(cmd.Context(), o.store.options(o.env, o.registry.access(o.env))); err != nil {
+					return err
+				}
+				defer closing(b, &err)
+			}
+			project, p, err := o.draw(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if resolve {
+				if err := o.resolve(cmd.Context(), project, p, b); err != nil {
+					return err
+				}
 			}
 			if asJSON {
 				return e.writeJSON(p)
@@ -96,7 +138,9 @@ func newPlanCmd(e *env, g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole plan as JSON")
+	cmd.Flags().BoolVar(&resolve, "resolve", false, "ask the repositories for all packages and groups")
 	o.register(cmd)
+	cmd.MarkFlagsMutuallyExclusive("resolve", "offline")
 	return cmd
 }
 

@@ -74,7 +74,7 @@ func (e *env) printStep(err error, step *build.StepError) {
 	}
 	e.printProblems(err, diag.List{{
 		Pos: step.Pos, Code: "step-failed",
-		Message: fmt.Sprintf("%v", step.Err),
+		Message: step.Problem(),
 		Hint:    "the instruction was: " + brief(step.Instruction),
 	}})
 }

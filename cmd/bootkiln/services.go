@@ -29,6 +29,12 @@ func buildServices(s *pipeline.Services, p *project, b *build.Builder, o build.O
 		info, err := b.ResolveBase(ctx, base, baseKey, st)
 		return info, p.problem(err)
 	}
+	s.TrustFiles = trustFiles
+	s.Resolve = func(ctx context.Context, query *containerfile.File, st progress.Stage) (diag.List, error) {
+		o := o
+		o.Stage, o.Project, o.BaseKey = st, p.fsys, baseKey
+		return b.Resolve(ctx, query, o)
+	}
 	s.Build = func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error) {
 		o := o
 		o.Stage, o.Project, o.BaseKey = st, p.fsys, baseKey
@@ -62,6 +68,19 @@ func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Sign
 	}
 }
 
+// trustFiles writes the signature policy that an image gets.
+func trustFiles(scope string, keys [][]byte) ([]plan.PolicyFile, error) {
+	files, err := trust.Policy{Scope: scope, Keys: keys}.Files("/etc")
+	if err != nil {
+		return nil, err
+	}
+	var list []plan.PolicyFile
+	for _, f := range files {
+		list = append(list, plan.PolicyFile(f))
+	}
+	return list, nil
+}
+
 // checkService runs the rules.
 func checkService(o check.Options) func(context.Context, image.Image, []recipe.Repo) (*check.Report, error) {
 	return func(ctx context.Context, img image.Image, repos []recipe.Repo) (*check.Report, error) {
@@ -93,10 +112,11 @@ func (p *project) loadKey(ctx context.Context, e *env) (*sign.Signer, error) {
 func (p *project) secrets(e *env) (map[string][]byte, error) {
 	values := map[string][]byte{}
 	var problems diag.List
-	used := map[string]bool{}
+	// The certificates for RHEL are for the steps that install.
+	used := map[string]bool{plan.EntitlementSecret: true}
 	for _, run := range p.recipe.Run {
-		for _, id := range run.Secrets {
-			used[id.Value] = true
+		for _, s := range run.Secrets {
+			used[s.ID.Value] = true
 		}
 	}
 	for _, s := range p.recipe.Secrets {
@@ -120,7 +140,7 @@ func (p *project) secrets(e *env) (map[string][]byte, error) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(p.dir, filepath.FromSlash(s.File.Name()))
 		}
-		b, err := os.ReadFile(file)
+		b, err := readSecret(file)
 		if err != nil {
 			problems.Add(diag.Diagnostic{
 				Pos: s.File.Pos, Code: "missing-file",

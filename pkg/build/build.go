@@ -63,48 +63,71 @@ const DefaultMinFree = 5 << 30
 // the base could not be had, a [*SpaceError] or [*DiskFullError] where the disk
 // is too small, a [*RuntimeError] where OCI isolation is asked for in vain, an
 // [*OfflineError] where a step must have no network and that cannot be had, and
-// wraps ctx's cause where that ended the build. Whatever happened, nothing of
-// the build is left but the finished steps in the layer cache.
-func (b *Builder) Build(ctx context.Context, f *containerfile.File, o Options) (_ image.Image, err error) {
+// wraps ctx's cause where that ended the build. It is a [*diag.ListError] where
+// a step found words of the recipe that name nothing in the image. Whatever
+// happened, nothing of the build is left but the finished steps in the layer
+// cache.
+func (b *Builder) Build(ctx context.Context, f *containerfile.File, o Options) (image.Image, error) {
+	id := ""
+	err := b.work(ctx, f, o, func(v *view, end ending) error {
+		if end.Error != "" {
+			if in, ok := v.stepper.current(); ok && in.installs {
+				b.forget(ctx, f)
+			}
+			return b.failure(v, end)
+		}
+		v.succeeded()
+		id = end.ImageID
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.built(ctx, o.Tag, id)
+}
+
+// work runs the instructions of f in a worker, and ended is told how that
+// ended; what it returns is the error.
+func (b *Builder) work(ctx context.Context, f *containerfile.File, o Options, ended func(*view, ending) error) (err error) {
 	if o.Stage == nil {
 		o.Stage = progress.Discard.Stage("")
 	}
 	instructions, err := parseInstructions(f.Text)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	secrets, err := secretsOf(f, o.Secrets)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if o.BaseKey != nil {
 		if err := verifiable(f, instructions); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := b.sweep(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.checkSpace(o.MinFree); err != nil {
-		return nil, err
+		return err
 	}
 	how, err := b.choose(ctx, o.Isolation)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o.Stage.Infof("isolation: %s", how)
 	if err := how.permits(f, instructions); err != nil {
-		return nil, err
+		return err
 	}
 
 	r, err := b.runs.create()
 	if err != nil {
-		return nil, b.diskFull(err, 0)
+		return b.diskFull(err, 0)
 	}
 	// Without the caller's ctx: a cancelled build is cleaned up as well.
 	defer func() { err = errors.Join(err, b.discard(r)) }()
 	if err := r.holdBallast(); err != nil {
-		return nil, b.diskFull(fmt.Errorf("preparing a build: %w", err), 0)
+		return b.diskFull(fmt.Errorf("preparing a build: %w", err), 0)
 	}
 
 	for ref, line := range bases(instructions) {
@@ -115,25 +138,25 @@ func (b *Builder) Build(ctx context.Context, f *containerfile.File, o Options) (
 			continue // the builder finds it in the store, or says what is wrong
 		}
 		if _, err := b.pull(ctx, r, ref, o.BaseKey, o.Stage); err != nil {
-			return nil, b.stopped(ctx, b.diskFull(newPullError(ref, f.Origin(line), err), 0))
+			return b.stopped(ctx, b.diskFull(newPullError(ref, f.Origin(line), err), 0))
 		}
 	}
 	j, err := b.layOut(r, f, o, how, secrets)
 	if err != nil {
-		return nil, b.diskFull(err, 0)
+		return b.diskFull(err, 0)
 	}
 	v := newView(f, instructions, o, b.log)
 	end, err := runWorker(ctx, r, j, v)
 	if err != nil {
-		return nil, b.stopped(ctx, fmt.Errorf("building: %w", err))
+		return b.stopped(ctx, fmt.Errorf("building: %w", err))
 	}
-	if end.Error != "" {
-		return nil, b.stopped(ctx, b.failure(v, end))
+	if err := ended(v, end); err != nil {
+		return b.stopped(ctx, err)
 	}
 	if err := v.logErr; err != nil {
-		return nil, fmt.Errorf("writing the build log: %w", err)
+		return fmt.Errorf("writing the build log: %w", err)
 	}
-	return b.built(ctx, o.Tag, end.ImageID)
+	return nil
 }
 
 // built returns the image with that ID, under the tag where it still is the
@@ -242,11 +265,14 @@ var exitError = regexp.MustCompile(`exit status \d+$`)
 func (b *Builder) failure(v *view, end ending) error {
 	err := errors.New(end.Error)
 	if in, ok := v.stepper.current(); ok && end.Step {
+		if err := v.found().Err(); err != nil && end.ExitCode != 0 {
+			return err
+		}
 		if end.ExitCode != 0 && exitError.MatchString(end.Error) {
 			err = fmt.Errorf("the command ended with status %d", end.ExitCode)
 		}
 		err = &StepError{
-			Pos: v.file.Origin(in.line), Line: in.line, Instruction: in.text,
+			Pos: v.file.Origin(in.line), Title: v.file.Title(in.line), Line: in.line, Instruction: in.text,
 			Output: v.tail.lines, ExitCode: end.ExitCode, Err: err,
 		}
 	} else {

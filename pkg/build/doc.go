@@ -21,5 +21,6 @@
 // up after runs whose locks are free, and touch nothing else.
 //
 // Package caches (RUN --mount=type=cache) are in <graph root>/bootkiln/cache
-// and outlive the runs.
+// and outlive the runs; so does what [Builder.Resolve] remembers, in
+// <graph root>/bootkiln/answered.
 package build

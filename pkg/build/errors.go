@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,9 @@ type StepError struct {
 	// Pos is the place in the recipe that the instruction comes from; the zero
 	// Pos where the Containerfile does not know it.
 	Pos diag.Pos
+	// Title is that of the step of the plan, "" where the Containerfile does not
+	// know it.
+	Title string
 	// Line is the line of the Containerfile, from 1.
 	Line int
 	// Instruction is the instruction as one line.
@@ -27,10 +31,26 @@ type StepError struct {
 	Err error
 }
 
-// Error returns the position, the instruction's first word, and what happened.
+// Error returns the position, the step's title or the instruction's first word,
+// and what happened.
 func (e *StepError) Error() string {
 	word, _, _ := strings.Cut(e.Instruction, " ")
-	return fmt.Sprintf("building step %s of %s: %v", word, e.Pos, e.Err)
+	return fmt.Sprintf("building step %s of %s: %v", cmp.Or(e.quotedTitle(), word), e.Pos, e.Err)
+}
+
+// Problem returns the same for a place that is shown beside it.
+func (e *StepError) Problem() string {
+	if e.Title == "" {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("step %s: %v", e.quotedTitle(), e.Err)
+}
+
+func (e *StepError) quotedTitle() string {
+	if e.Title == "" {
+		return ""
+	}
+	return fmt.Sprintf("%q", e.Title)
 }
 
 func (e *StepError) Unwrap() error { return e.Err }

@@ -18,6 +18,8 @@ type instruction struct {
 	from bool
 	// offline: a RUN without network.
 	offline bool
+	// installs: a RUN with a cache, as only package managers have one.
+	installs bool
 }
 
 // parseInstructions reads a Containerfile the way buildah does.
@@ -33,6 +35,9 @@ func parseInstructions(text []byte) ([]instruction, error) {
 		for _, flag := range node.Flags {
 			if word == command.Run && flag == "--network=none" {
 				in.offline = true
+			}
+			if word == command.Run && strings.HasPrefix(flag, "--mount=type=cache,") {
+				in.installs = true
 			}
 		}
 		list = append(list, in)

@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
+	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/resolve"
 )
 
 // view shows a running build, and remembers what an error needs.
@@ -29,6 +31,8 @@ type view struct {
 
 	output *output
 	tail   tail
+	// report is what the step that runs says of the recipe's words.
+	report resolve.Report
 	logErr error
 }
 
@@ -38,6 +42,9 @@ func newView(f *containerfile.File, list []instruction, o Options, libraries *sl
 		secrets: newRedactor(o.Secrets), libraries: libraries,
 	}
 	v.output = newOutput(v.secrets, func(line string) {
+		if v.report.Add(line) {
+			return
+		}
 		v.tail.add(line)
 		v.print(line)
 	})
@@ -49,12 +56,35 @@ func (v *view) handle(ctx context.Context, e event) {
 	switch {
 	case e.Step != nil:
 		v.output.flush()
+		v.succeeded()
 		v.step(*e.Step)
 	case e.Output != nil:
 		_, _ = v.output.Write(e.Output) // it ends in a lineWriter, which takes everything
 	case e.Log != nil:
 		e.Log.redacted(v.secrets).log(ctx, v.libraries)
 	}
+}
+
+// found returns what the step that runs, or ran last, found wrong with the
+// recipe's words.
+func (v *view) found() diag.List {
+	in, ok := v.stepper.current()
+	if !ok {
+		return nil
+	}
+	return v.report.Diagnostics(v.file.Words[in.line], v.file.Origin(in.line))
+}
+
+// succeeded shows what a step found that went well all the same.
+func (v *view) succeeded() {
+	for _, d := range v.found() {
+		if d.Severity == diag.Note {
+			v.stage.Infof("%s", d)
+		} else {
+			v.stage.Warnf("%s", d)
+		}
+	}
+	v.report = resolve.Report{}
 }
 
 // step announces an instruction.

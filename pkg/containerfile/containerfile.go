@@ -26,10 +26,18 @@ import (
 
 // File is a rendered Containerfile.
 type File struct {
+	// Name is that of the recipe.
+	Name string
 	// Text is the Containerfile.
 	Text []byte
 	// Origins[i] is the place in the recipe that line i+1 comes from.
 	Origins []diag.Pos
+	// Titles[i] is the title of the step of the plan that line i+1 belongs to;
+	// "" for the lines before the first.
+	Titles []string
+	// Words are the recipe's words in the commands of each RUN, by the line
+	// that it starts in.
+	Words map[int][]plan.Word
 	// Context is what [File.WriteContext] lays out: the source of each path
 	// that the text takes from the build context.
 	Context map[string]plan.Source
@@ -49,6 +57,15 @@ func (f *File) Origin(line int) diag.Pos {
 	return f.Origins[line-1]
 }
 
+// Title returns the title of the step that a line of the text belongs to, "" for
+// a line of no step.
+func (f *File) Title(line int) string {
+	if line < 1 || line > len(f.Titles) {
+		return ""
+	}
+	return f.Titles[line-1]
+}
+
 // Digest returns "sha256:" and the digest of the text. The text names all that
 // it takes from the context by digest, so two files with the same digest do
 // the same.
@@ -60,22 +77,28 @@ func (f *File) Digest() string {
 // Render writes p as a Containerfile. The error is a [*UnsafeError] where a
 // value of the recipe cannot be written.
 func Render(p *plan.Plan) (*File, error) {
-	w := &writer{origin: p.Origin}
+	return render(p, p.Steps, File{Name: p.Name, Context: p.Context, Secrets: p.Secrets, Base: p.Base})
+}
+
+// RenderQuery writes what p asks for before it is built. The plan must have a
+// query. The error is that of [Render].
+func RenderQuery(p *plan.Plan) (*File, error) {
+	return render(p, p.Query.Steps, File{Name: p.Name, Context: p.Query.Context, Secrets: p.Query.Secrets, Base: p.Base})
+}
+
+// render adds the text of the steps to f.
+func render(p *plan.Plan, steps []plan.Step, f File) (*File, error) {
+	w := &writer{origin: p.Origin, words: map[int][]plan.Word{}}
 	w.comment(fmt.Sprintf("Made by bootkiln from the recipe %q. Do not edit: change the recipe and render it again.", p.Name))
 	if p.Description != "" {
 		w.comment(p.Description)
 	}
-	for _, s := range p.Steps {
+	for _, s := range steps {
 		w.step(s)
 	}
 	if w.err != nil {
 		return nil, w.err
 	}
-	return &File{
-		Text:    w.text.Bytes(),
-		Origins: w.origins,
-		Context: p.Context,
-		Secrets: p.Secrets,
-		Base:    p.Base,
-	}, nil
+	f.Text, f.Origins, f.Titles, f.Words = w.text.Bytes(), w.origins, w.titles, w.words
+	return &f, nil
 }

@@ -71,6 +71,7 @@ func TestWriteContext(t *testing.T) {
 		"scripts/DIGEST/optional-apt.sh":    "-rw-r--r--",
 		"scripts/DIGEST/problem.sh":         "-rw-r--r--",
 		"scripts/DIGEST/remove-apt.sh":      "-rw-r--r--",
+		"scripts/DIGEST/secret-env.sh":      "-rw-r--r--",
 		"scripts/DIGEST/units.sh":           "-rw-r--r--",
 		"systemd/DIGEST/10-bootkiln.preset": "-rw-r--r--",
 	}

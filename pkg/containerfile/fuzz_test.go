@@ -37,6 +37,15 @@ func everyWord() *recipe.Recipe {
 			Install:  []recipe.Package{{Name: recipe.Path{String: s("a")}}, {Name: recipe.Path{String: s("b*")}}},
 			Optional: list("c", "d"),
 			Remove:   list("e", "f"),
+			Groups:   list("g", "@h i"), Exclude: list("j", "k*"), Lock: list("l*"), WeakDeps: s("false"),
+		},
+		Repos: []recipe.Repo{
+			{Known: s("crb"), Priority: s("90"), IncludePackages: list("a*", "b"), ExcludePackages: list("c")},
+			{Known: s("epel"), Keep: s("true")},
+			{Known: s("rpmfusion-free")},
+			{Copr: s("@a/b"), Chroot: s("epel-10-x86_64")},
+			{Name: s("vendor"), BaseURL: s("https://example.com/$basearch"), GPGKey: path("https://example.com/key"), Keep: s("true")},
+			{Name: s("other"), Metalink: s("https://example.com/x?y"), GPGKey: path("https://example.com/key"), ExcludePackages: list("d")},
 		},
 		Locale: recipe.Locale{Language: s("ko_KR.UTF-8"), Extra: list("en_US.UTF-8"), Keymap: s("kr"), Timezone: s("Asia/Seoul")},
 		Files: []recipe.File{
@@ -44,13 +53,24 @@ func everyWord() *recipe.Recipe {
 			{Source: path("dir"), Destination: s("/etc"), Owner: s("root:root")},
 			{Content: s("text"), Destination: s("/etc/g"), Mode: s("0644"), Owner: s("root:root")},
 		},
-		Systemd: recipe.Systemd{Enable: list("a.service"), Disable: list("b.service"), Mask: list("c.service"), DefaultTarget: s("graphical.target")},
+		Desktop: recipe.Desktop{
+			DisplayManager: s("sddm"), Session: s("plasma"), Fonts: list("core", "cjk"),
+			InputMethod: recipe.InputMethod{Framework: s("ibus"), Engines: list("hangul", "m17n")},
+		},
+		Hostname: s("kiln"),
+		Users:    []recipe.User{{Name: s("kiosk"), Description: s("Kiosk"), Groups: list("wheel"), Shell: s("/bin/sh")}},
+		Flatpak:  recipe.Flatpak{Remotes: []recipe.FlatpakRemote{{Name: s("site"), URL: s("https://example.com/x")}}, Install: list("org.example.One")},
+		Systemd: recipe.Systemd{
+			Enable: list("a.service"), Disable: list("b.service"), Mask: list("c.service"), DefaultTarget: s("graphical.target"),
+			User: recipe.UserUnits{Enable: list("d.service"), Disable: list("e.service"), Mask: list("f.service")},
+		},
 		Kernel: recipe.Kernel{
 			Args:      []recipe.KernelArg{{Arg: s("quiet")}, {Arg: s("x"), Architectures: list("amd64")}},
 			Initramfs: s("auto"),
+			Dracut:    recipe.Dracut{Add: list("crypt"), Omit: list("pcsc"), Drivers: list("nvme")},
 		},
 		Run: []recipe.Run{
-			{Name: s("one"), Script: path("f"), Secrets: list("token"), Network: s("false")},
+			{Name: s("one"), Script: path("f"), Secrets: []recipe.RunSecret{{ID: s("token")}, {ID: s("token"), Env: s("TOKEN")}}, Network: s("false")},
 			{Name: s("two"), Shell: s("true")},
 		},
 		Secrets: []recipe.Secret{{ID: s("token"), Env: s("TOKEN")}},

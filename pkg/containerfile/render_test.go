@@ -26,6 +26,9 @@ const projects = "../plan/testdata"
 // distros are the bases of those recipes that do not say.
 var distros = map[string]plan.BaseInfo{
 	"minimal":        {},
+	"desktop-debian": {},
+	"desktop-el":     {},
+	"desktop-fedora": {},
 	"debian-desktop": {Distro: plan.Distro{ID: "debian", Version: "13"}, Digest: "sha256:" + strings.Repeat("0123456789abcdef", 4)},
 	"centos-kde":     {Digest: "sha256:" + strings.Repeat("f", 64)},
 	"fedora":         {Distro: plan.Distro{ID: "fedora", Version: "44"}, ImageID: strings.Repeat("ab", 32)},
@@ -53,6 +56,7 @@ func render(t testing.TB, name string) (*plan.Plan, *containerfile.File, fs.FS) 
 		Platform:    "linux/amd64",
 		Read:        root.FS(),
 		Epoch:       time.Unix(1_800_000_000, 0),
+		TrustFiles:  trustFiles,
 		ResolveBase: func(context.Context, recipe.Base) (plan.BaseInfo, error) { return distros[name], nil },
 	})
 	if err != nil || problems.HasErrors() {
@@ -63,6 +67,11 @@ func render(t testing.TB, name string) (*plan.Plan, *containerfile.File, fs.FS) 
 		t.Fatal(err)
 	}
 	return p, f, root.FS()
+}
+
+// trustFiles stands in for package trust.
+func trustFiles(string, [][]byte) ([]plan.PolicyFile, error) {
+	return []plan.PolicyFile{{Path: "containers/policy.json", Content: []byte("{}\n")}, {Path: "pki/containers/x.pub", Content: []byte("key\n")}}, nil
 }
 
 func TestGolden(t *testing.T) {

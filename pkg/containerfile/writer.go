@@ -20,7 +20,12 @@ type writer struct {
 	origins []diag.Pos
 	// origin is that of lines that have none of their own.
 	origin diag.Pos
-	err    error
+	// title is that of the step that is written, and titles are [File].Titles.
+	title  string
+	titles []string
+	// words are [File].Words.
+	words map[int][]plan.Word
+	err   error
 }
 
 // line writes one line that comes from origin.
@@ -31,6 +36,7 @@ func (w *writer) line(origin diag.Pos, text string) {
 	w.text.WriteString(text)
 	w.text.WriteByte('\n')
 	w.origins = append(w.origins, origin)
+	w.titles = append(w.titles, w.title)
 }
 
 // check remembers that value cannot be written, where there is a reason.
@@ -55,6 +61,7 @@ func (w *writer) step(s plan.Step) {
 	if len(s.Origin) > 0 {
 		w.origin = s.Origin[0]
 	}
+	w.title = s.Title
 	w.line(w.origin, "")
 	w.comment(s.Title)
 	for _, i := range s.Instructions {
@@ -89,6 +96,7 @@ func (w *writer) run(r *plan.Run) {
 		text   string
 	}
 	var parts []part
+	line := len(w.origins) + 1
 	if r.Offline {
 		parts = append(parts, part{text: "--network=none"})
 	}
@@ -108,6 +116,7 @@ func (w *writer) run(r *plan.Run) {
 			command.text += end
 		}
 		parts = append(parts, command)
+		w.words[line] = append(w.words[line], c.Words...)
 		for j, word := range c.Words {
 			w.check(word.Origin, "word", word.Value, quotable(word.Value))
 			text := "    '" + word.Value + "'"

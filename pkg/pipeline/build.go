@@ -39,10 +39,10 @@ func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 	return f, err
 }
 
-// Plan plans the recipe: the part of a run that needs no store. ResolveBase is
-// the only service that it uses.
+// Plan plans the recipe: the part of a run that needs no store. ResolveBase and
+// TrustFiles are the services that it uses.
 func Plan(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.Plan, error) {
-	o := plan.Options{Epoch: in.Epoch, Read: in.Project}
+	o := plan.Options{Epoch: in.Epoch, Read: in.Project, TrustFiles: s.TrustFiles}
 	if s.ResolveBase != nil {
 		o.ResolveBase = func(ctx context.Context, base recipe.Base) (plan.BaseInfo, error) {
 			return s.ResolveBase(ctx, base, st)
@@ -52,15 +52,50 @@ func Plan(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.P
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range problems {
-		if d.Severity != diag.Error {
-			st.Warnf("%s", d)
-		}
-	}
-	if err := problems.Err(); err != nil {
+	if err := concluded(problems, st); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// concluded returns the list where there is an error in it, and shows it
+// otherwise.
+func concluded(list diag.List, st progress.Stage) error {
+	if err := list.Err(); err != nil {
+		return err
+	}
+	for _, d := range list {
+		if d.Severity == diag.Note {
+			st.Infof("%s", d)
+		} else {
+			st.Warnf("%s", d)
+		}
+	}
+	return nil
+}
+
+// resolve finds out what would otherwise fail in the middle of the build: names
+// that no repository has.
+func (r *run) resolve(ctx context.Context) error {
+	if r.Resolve == nil || r.planned.Query == nil {
+		return nil
+	}
+	return r.stage("resolve", func(st progress.Stage) error { return Resolve(ctx, r.planned, r.Services, st) })
+}
+
+// Resolve asks for the names that a plan with a query installs. Those that
+// nobody knows are a [*diag.ListError]; warnings and notes are shown. Resolve is
+// the only service that it uses.
+func Resolve(ctx context.Context, p *plan.Plan, s Services, st progress.Stage) error {
+	query, err := containerfile.RenderQuery(p)
+	if err != nil {
+		return err
+	}
+	list, err := s.Resolve(ctx, query, st)
+	if err != nil {
+		return err
+	}
+	return concluded(list, st)
 }
 
 func (r *run) build(ctx context.Context, f *containerfile.File) (img image.Image, err error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
+	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -39,8 +40,14 @@ type Input struct {
 type Services struct {
 	// ResolveBase pins the base; nil where the recipe says all that is needed.
 	ResolveBase func(ctx context.Context, base recipe.Base, st progress.Stage) (plan.BaseInfo, error)
+	// TrustFiles writes signature policies for images; nil where no recipe has
+	// trust. See [plan.Options].
+	TrustFiles func(scope string, keys [][]byte) ([]plan.PolicyFile, error)
 	// Preflight proves that a repository can be written to.
 	Preflight func(ctx context.Context, repository string) error
+	// Resolve runs the query of a plan, and says which names nobody knows; nil
+	// leaves it to the build to find out.
+	Resolve func(ctx context.Context, query *containerfile.File, st progress.Stage) (diag.List, error)
 	// Build makes the image in the store.
 	Build func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error)
 	// Check runs the rules. repos are the recipe's, some of which it keeps; the
@@ -83,6 +90,9 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err := r.preflight(ctx); err != nil {
 		return r.result, err
 	}
+	if err := r.resolve(ctx); err != nil {
+		return r.result, err
+	}
 	img, err := r.build(ctx, f)
 	if err != nil {
 		return r.result, err
@@ -104,6 +114,9 @@ func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 
 	f, err := r.plan(ctx)
 	if err != nil {
+		return r.result, err
+	}
+	if err := r.resolve(ctx); err != nil {
 		return r.result, err
 	}
 	img, err := r.build(ctx, f)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -30,6 +31,8 @@ type kiln struct {
 	// fail maps a call to the error that it ends with.
 	fail map[string]error
 	img  image.Image
+	// found is what asking for names finds.
+	found diag.List
 	// tags is what the registry has.
 	tags map[string]digest.Digest
 }
@@ -47,6 +50,9 @@ func (k *kiln) services() Services {
 	clock := time.Unix(0, 0)
 	return Services{
 		Preflight: func(_ context.Context, repository string) error { return k.did("preflight " + repository) },
+		Resolve: func(_ context.Context, query *containerfile.File, _ progress.Stage) (diag.List, error) {
+			return k.found, k.did("resolve " + query.Name)
+		},
 		Build: func(context.Context, *containerfile.File, progress.Stage) (image.Image, error) {
 			return k.img, k.did("build")
 		},
@@ -142,6 +148,41 @@ func TestRun(t *testing.T) {
 	for _, name := range []string{"Containerfile", "check.json"} {
 		if _, err := os.Stat(filepath.Join(in.Out, name)); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestRunAsksForNames stands between what is cheap and what is long.
+func TestRunAsksForNames(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(twoTargets, "sign:", "packages: {install: [wien]}\nsign:", 1)
+	for name, run := range map[string]func(context.Context, Input, Services) (*Result, error){"Run": Run, "Build": Build} {
+		before := []string{"preflight registry.lan/a", "preflight registry.lan/b"}
+		if name == "Build" {
+			before = nil
+		}
+		k := newKiln(t)
+		k.found = diag.List{{Severity: diag.Note, Code: "unknown-package", Message: "optional"}}
+		result, err := run(t.Context(), load(t, text), k.services())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := append(slices.Clone(before), "resolve kiln", "build")
+		if diff := cmp.Diff(want, k.calls[:len(want)]); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if !slices.ContainsFunc(result.Stages, func(s StageTime) bool { return s.Name == "resolve" && s.Seconds > 0 }) {
+			t.Errorf("%s: the stages are %v", name, result.Stages)
+		}
+
+		k = newKiln(t)
+		k.found = diag.List{{Code: "unknown-package", Message: "there is no wien"}}
+		var problems *diag.ListError
+		if _, err := run(t.Context(), load(t, text), k.services()); !errors.As(err, &problems) {
+			t.Errorf("%s: error = %v", name, err)
+		}
+		if diff := cmp.Diff(append(before, "resolve kiln"), k.calls); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (p *planner) flatpak() {
 		origin = append(origin, w)
 	}
 	at := origins(origin)
-	file := func(folder, mode string, name string, content []byte) Instruction {
+	file := func(folder, mode, name string, content []byte) Instruction {
 		return Instruction{Copy: &Copy{
 			Sources:     []string{p.place(generated(content, 0o644), "flatpak", name)},
 			Destination: folder,

@@ -9,6 +9,13 @@
 // byte in JSON. Every step, and every word in a step that the recipe wrote,
 // knows the place in the recipe that it comes from.
 //
+// Some words name what only the image or its repositories can know: packages,
+// groups, units, locales, sessions. All packages and groups are asked for before
+// the first step ([Query]); a script that looks the others up says which it did
+// not find through scripts/problem.sh, whose lines package resolve makes
+// problems of, at the places of the words. Every argument of a script that is a
+// word of the recipe is therefore in [Command].Words, as it is.
+//
 // What runs in the image runs with /bin/bash, as the user that the base's
 // configuration names. In images of operating systems that is root; nothing
 // changes it where it is not, and then the first step that needs root fails. A

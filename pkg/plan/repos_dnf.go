@@ -122,7 +122,7 @@ func (s *repoSetup) describedDNF(e repoEntry) {
 			lines = append(lines, at.key+"="+at.value)
 		}
 	}
-	s.addRepo(e, id, id, id, lines...)
+	s.addRepo(e, mountable(id), id, id, lines...)
 }
 
 // copr plans a project of COPR, as "dnf copr enable" would write it; but the

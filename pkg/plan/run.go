@@ -19,7 +19,7 @@ var shell = []string{"/bin/bash", "-euo", "pipefail"}
 func (p *planner) secrets() {
 	for i, s := range p.r.Secrets {
 		used := slices.ContainsFunc(p.r.Run, func(r recipe.Run) bool {
-			return slices.ContainsFunc(r.Secrets, func(id recipe.String) bool { return id.Value == s.ID.Value })
+			return slices.ContainsFunc(r.Secrets, func(of recipe.RunSecret) bool { return of.ID.Value == s.ID.Value })
 		})
 		if !used && !(p.isEntitled() && s.ID.Value == EntitlementSecret) {
 			p.diags.Add(diag.Diagnostic{
@@ -56,10 +56,24 @@ func (p *planner) runs() {
 			mounts = append(mounts, p.script("offline.sh"))
 			commands = append(commands, scriptCommand("offline.sh", nil))
 		}
-		for _, id := range unique(words(r.Secrets)) {
+		var ids []recipe.String
+		var variables []string
+		for _, s := range r.Secrets {
+			ids = append(ids, s.ID)
+			if s.Env.IsSet() {
+				variables = append(variables, s.Env.Value+"="+s.ID.Value)
+			}
+		}
+		for _, id := range unique(words(ids)) {
 			mounts = append(mounts, Mount{Type: MountSecret, ID: id.Value, Target: "/run/secrets/" + id.Value})
 		}
-		run := p.run(append(commands, Command{Args: args}), mounts...)
+		command := Command{Args: args}
+		if len(variables) > 0 {
+			// The mount's own option "env" is one of new builders only.
+			mounts = append(mounts, p.script("secret-env.sh"))
+			command = scriptCommand("secret-env.sh", nil, slices.Concat(variables, []string{"--"}, args)...)
+		}
+		run := p.run(append(commands, command), mounts...)
 		run.Run.Offline = offline
 		p.step(KindRun, "Run: "+r.Name.Value, []diag.Pos{origin}, run)
 	}

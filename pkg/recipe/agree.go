@@ -34,10 +34,22 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 		}
 	}
 	for i, run := range r.Run {
-		for j, id := range run.Secrets {
-			if complete && !declared[id.Value] {
-				c.undeclared(id, fmt.Sprintf("run[%d].secrets[%d]", i, j), r.Secrets)
+		variables := map[string]RunSecret{}
+		for j, s := range run.Secrets {
+			where := fmt.Sprintf("run[%d].secrets[%d]", i, j)
+			if complete && !declared[s.ID.Value] {
+				c.undeclared(s.ID, where, r.Secrets)
 			}
+			if !s.Env.IsSet() {
+				continue
+			}
+			if before, again := variables[s.Env.Value]; again {
+				c.conflict(s.Env.Pos, where+".env",
+					fmt.Sprintf("the step has secret %s in %s already, in %s", quote(before.ID.Value), s.Env.Value, lineOf(before.Env.Pos, s.Env.Pos)),
+					"give each a variable of its own")
+				continue
+			}
+			variables[s.Env.Value] = s
 		}
 	}
 	r.Checks.disagreements(c)

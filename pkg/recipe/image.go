@@ -186,10 +186,18 @@ type Run struct {
 	Name   String
 	Script Path
 	Shell  String
-	// Secrets are IDs declared under "secrets".
-	Secrets []String
+	// Secrets are those that the step may read.
+	Secrets []RunSecret
 	// Network is "true" or "false"; unset is true.
 	Network String
+}
+
+// RunSecret is one entry of the secrets of a step.
+type RunSecret struct {
+	// ID is one that is declared under "secrets".
+	ID String
+	// Env is the environment variable that the step has it in; unset is none.
+	Env String
 }
 
 // Secret is one entry of "secrets": either Env or File is set.

@@ -161,6 +161,16 @@ var (
 		},
 	}
 
+	stepVariableRule = &rule{
+		what: "a variable for a secret", form: environmentRule.form, pattern: environmentRule.pattern,
+		inspect: func(text string, src *source) *fault {
+			if shellVariable.MatchString(text) {
+				return &fault{why: "shells and the loader of programs keep it for themselves", hint: "take another name"}
+			}
+			return environmentRule.inspect(text, src)
+		},
+	}
+
 	secretFileRule = &rule{
 		what: "the path of a secret file", form: "absolute, or relative to the folder of this file",
 		pattern: whole(pathCharacters + `+`), longest: 1024, inspect: inspectHome,
@@ -212,6 +222,11 @@ const (
 
 	variableName = `[A-Za-z_][A-Za-z0-9_]*`
 )
+
+// shellVariable matches the names to which bash gives values of its own, or
+// allows none, and those that say which programs and libraries a step runs.
+var shellVariable = whole(`_|BASH.*|COMP_.*|DIRSTACK|ENV|EPOCH(?:REALTIME|SECONDS)|EUID|FUNCNAME|GROUPS|HISTCMD|IFS|LD_.*|LINENO|` +
+	`OLDPWD|OPTIND|PATH|PIPESTATUS|POSIXLY_CORRECT|PPID|PWD|S?RANDOM|SECONDS|SHELLOPTS|SHLVL|UID`)
 
 func prefixed(prefix string, names []string) []string {
 	out := make([]string, len(names))

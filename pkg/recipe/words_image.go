@@ -181,9 +181,9 @@ var runRecord = record[Run]{
 		},
 		{
 			key:      "secrets",
-			doc:      "The IDs of the secrets that the step may read, as /run/secrets/ID.",
-			examples: []string{"[token]"},
-			value:    texts(secretIDRule, func(r *Run) *[]String { return &r.Secrets }),
+			doc:      "The secrets that the step may read, as the files /run/secrets/ID.",
+			examples: []string{"[token]", "[{id: token, env: SITE_TOKEN}]"},
+			value:    entries(runSecretRecord, func(r *Run) *[]RunSecret { return &r.Secrets }),
 		},
 		{
 			key:      "network",
@@ -194,13 +194,33 @@ var runRecord = record[Run]{
 	},
 }
 
+var runSecretRecord = record[RunSecret]{
+	bare: "id",
+	words: []word[RunSecret]{
+		{
+			key: "id", required: true,
+			doc:      "The ID of the secret.",
+			examples: []string{"token"},
+			value:    text(secretIDRule, func(s *RunSecret) *String { return &s.ID }),
+		},
+		{
+			key: "env",
+			doc: "An environment variable that the step sees the secret in as well. A newline at its end is left out; " +
+				"a secret with NUL bytes, as an archive has them, fits in no variable.",
+			examples: []string{"SITE_TOKEN"},
+			value:    text(stepVariableRule, func(s *RunSecret) *String { return &s.Env }),
+		},
+	},
+}
+
 var secretRecord = record[Secret]{
 	pos:   func(s *Secret) *diag.Pos { return &s.Pos },
 	oneOf: []string{"env", "file"},
 	words: []word[Secret]{
 		{
 			key: "id", required: true,
-			doc:      "What steps call the secret.",
+			doc: "What steps call the secret. On RHEL, the one that is called rhsm has the certificates of a subscription, " +
+				"and every step that installs packages has it without naming it; a host that is registered itself needs none.",
 			examples: []string{"token"},
 			value:    text(secretIDRule, func(s *Secret) *String { return &s.ID }),
 		},
@@ -211,9 +231,10 @@ var secretRecord = record[Secret]{
 			value:    text(environmentRule, func(s *Secret) *String { return &s.Env }),
 		},
 		{
-			key:      "file",
-			doc:      "The file that holds it, where the image is built: absolute, or relative to the folder of this file.",
-			examples: []string{"/etc/pki/entitlement/key.pem"},
+			key: "file",
+			doc: "The file that holds it, where the image is built: absolute, or relative to the folder of this file. " +
+				"Of a folder, steps get a tar archive of the *.pem files in it.",
+			examples: []string{"/etc/pki/entitlement"},
 			value:    pathTo(secretFileRule, func(s *Secret) *Path { return &s.File }),
 		},
 	},

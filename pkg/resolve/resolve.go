@@ -22,6 +22,7 @@ package resolve
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func (r *Report) Diagnostics(words []plan.Word, at diag.Pos) diag.List {
 		}
 		hint := ""
 		name := strings.TrimPrefix(f.word, option.FindString(f.word))
-		if near := diag.Nearest(name, r.known[f.code]); near != "" && near != name {
+		if near := nearest(name, r.known[f.code]); near != "" && near != name {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		for _, pos := range places {
@@ -118,4 +119,32 @@ func (r *Report) Diagnostics(words []plan.Word, at diag.Pos) diag.List {
 	}
 	list.Sort()
 	return list
+}
+
+// nearest is [diag.Nearest], but that a suffix which all names of a kind have,
+// as in "sshd.service", makes no two of them alike, and that of names that are
+// equally near one with the same first letter counts: few mistype that.
+func nearest(name string, known []string) string {
+	suffix := path.Ext(name)
+	var stems []string
+	for _, k := range known {
+		if stem, ok := strings.CutSuffix(k, suffix); ok {
+			stems = append(stems, stem)
+		}
+	}
+	if len(stems) == 0 {
+		stems, suffix = slices.Clone(known), ""
+	}
+	stem := strings.TrimSuffix(name, suffix)
+	same := func(k string) int {
+		if stem != "" && strings.HasPrefix(k, stem[:1]) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(stems, func(a, b string) int { return same(a) - same(b) })
+	if near := diag.Nearest(stem, stems); near != "" {
+		return near + suffix
+	}
+	return ""
 }

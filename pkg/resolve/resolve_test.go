@@ -77,6 +77,29 @@ func TestLinesForPeople(t *testing.T) {
 	}
 }
 
+func TestNearestOfNamesWithSuffixes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ word, known, hint string }{
+		{"ssh.service", "rc.service\tgetty@.service\tssh.socket", ""},
+		{"sshdd.service", "rc.service\tsshd.service\tsshdd.socket", `did you mean "sshd.service"?`},
+		{"gpg-agnet.socket", "gpg-agent.socket\tgpg-agent.service", `did you mean "gpg-agent.socket"?`},
+		{"--install=python3.11-foo", "python3.11-for\tpython3", `did you mean "python3.11-for"?`},
+		{"vlcc", "ulcc\tvlc", `did you mean "vlc"?`},
+		{".service", "a.service\t.service", ""},
+		{"--keymap=rk", "kr\tde", `did you mean "kr"?`},
+	} {
+		var r resolve.Report
+		for _, line := range []string{"bootkiln:problem\tunknown\t" + test.word + "\tmessage", "bootkiln:known\tunknown\t" + test.known} {
+			if !r.Add(line) {
+				t.Errorf("%q was not taken", line)
+			}
+		}
+		if got := r.Diagnostics(nil, at(1))[0].Hint; got != test.hint {
+			t.Errorf("%q of %q: %q, want %q", test.word, test.known, got, test.hint)
+		}
+	}
+}
+
 func FuzzReport(f *testing.F) {
 	f.Add("bootkiln:problem\tunknown-package\twien\tthere is none\nbootkiln:known\tunknown-package\twine", "wien")
 	f.Add("bootkiln:unreadable\tE: x\nbootkiln:answered", "--keymap=")

@@ -62,7 +62,7 @@ fingerprint() {
 	local path
 	cd "$1"
 	for path in "usr/lib/modules/$2" usr/lib/dracut etc/dracut.conf etc/dracut.conf.d \
-		usr/lib/ostree/prepare-root.conf etc/ostree/prepare-root.conf \
+		usr/lib/ostree/prepare-root.conf etc/ostree/prepare-root.conf usr/lib/composefs \
 		usr/lib/modprobe.d etc/modprobe.d \
 		usr/share/plymouth etc/plymouth \
 		etc/vconsole.conf etc/locale.conf etc/default/keyboard etc/crypttab; do
