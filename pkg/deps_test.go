@@ -54,7 +54,7 @@ var heavy = map[string][]string{
 	"go.podman.io/buildah":                    {"pkg/build"},
 	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/image/transportimage", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
 	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust"},
-	"go.yaml.in/yaml/":                        {"pkg/recipe"},
+	"go.yaml.in/yaml/":                        {"pkg/recipe", "pkg/check"},
 	"github.com/spf13/cobra":                  {"cmd/bootkiln"},
 	"github.com/google/go-containerregistry/": {"pkg/registry", "pkg/sign", "pkg/internal/testregistry"},
 }
@@ -62,11 +62,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-<<<<<<< HEAD
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/diff", "pkg/host", "pkg/scaffold",
-=======
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/host", "pkg/scaffold",
->>>>>>> main
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/diff", "pkg/host", "pkg/scaffold",
 }
 
 type listed struct {
