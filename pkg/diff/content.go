@@ -72,7 +72,7 @@ func (w *walker) sameContent(name string, files pair) (bool, error) {
 // sameBuild reports whether a name belongs to one build of a package in both
 // images.
 func (w *walker) sameBuild(name string) bool {
-	owners := w.owned[name]
+	owners := w.owned.of(name)
 	for i, owner := range owners {
 		if owner == 0 || !w.settled[i][owner-1] {
 			return false
@@ -100,19 +100,17 @@ func (w *walker) readBoth(name string) (same bool, err error) {
 			return false, err
 		}
 		var n [2]int
-		var ended [2]bool
 		for i, r := range readers {
 			n[i], err = io.ReadFull(r, w.buffers[i])
-			ended[i] = err == io.EOF || err == io.ErrUnexpectedEOF
-			if err != nil && !ended[i] {
+			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 				return false, err
 			}
 		}
 		if !bytes.Equal(w.buffers[0][:n[0]], w.buffers[1][:n[1]]) {
 			return false, nil
 		}
-		if ended[0] || ended[1] {
-			return ended[0] == ended[1], nil
+		if n[0] < chunk {
+			return true, nil
 		}
 	}
 }

@@ -2,13 +2,17 @@ package diff
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -91,7 +95,7 @@ func newFiles() fake.Files {
 		"etc/bash.bashrc":                 fake.Text("PS1=much larger"),
 		"etc/shadow":                      {Mode: 0o600, Content: "root:*"},
 		"etc/localtime":                   fake.Link("../usr/share/zoneinfo/Asia/Seoul"),
-		"etc/unit":                        fake.Text("two"),
+		"etc/unit":                        {Mode: 0o644, UID: 7, Content: "two"},
 		"opt/tool":                        fake.Dir(),
 		"opt/tool/bin/run":                {Mode: setuid, Content: "run"},
 		"opt/tool/\x1b[31m|`":             fake.Text("red"),
@@ -206,13 +210,47 @@ func TestContent(t *testing.T) {
 	}
 }
 
+// The time that some tools give to every file says nothing.
+func TestTimesOf1970(t *testing.T) {
+	t.Parallel()
+	for seconds, want := range map[int64]bool{0: true, 1: true, 1_700_000_000: false} {
+		var images [2]image.Image
+		for i, content := range []string{"one", "two"} {
+			dir := t.TempDir()
+			for name, text := range map[string]string{
+				"var/lib/dpkg/status":        "Package: app\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
+				"var/lib/dpkg/info/app.list": "/usr/app\n",
+				"usr/app":                    content,
+			} {
+				file := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Chtimes(file, time.Time{}, time.Unix(seconds, 0)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var err error
+			if images[i], err = image.OpenDir(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := diffOf(t, images[0], images[1], Options{}); r.Empty() == want {
+			t.Errorf("%d: changed %d, unread %d", seconds, r.Files.Changed.Files, r.Files.Unread)
+		}
+	}
+}
+
 // Content that has a second name in ostree's repository counts once, as what
 // it is.
 func TestHardLinks(t *testing.T) {
 	t.Parallel()
 	old := dpkg(map[string][]string{"app 1": {"/usr/bin/app"}})
 	object := "sysroot/ostree/repo/objects/aa/bb.file"
-	withApp := old.With(fake.Files{"usr/bin/app": fake.Program("12345"), object: {HardLink: "usr/bin/app"}})
+	withApp := old.With(fake.Files{"usr/bin/app": fake.Program("12345"), object: {HardLink: "usr/bin/app"}, "etc/app": {HardLink: "usr/bin/app"}})
 	r := diffOf(t, fake.New(t, config("1"), old), fake.New(t, config("1"), withApp), Options{})
 	if got, want := r.New.Bytes-r.Old.Bytes, int64(5); got != want {
 		t.Errorf("grown by %d bytes, want %d", got, want)
@@ -223,6 +261,60 @@ func TestHardLinks(t *testing.T) {
 	for _, f := range r.Files.List {
 		if strings.HasPrefix(f.Path, "sysroot/ostree/repo/") {
 			t.Errorf("%s is listed", f.Path)
+		}
+	}
+}
+
+// A package explains nothing about a file that it does not have there.
+func TestOwnerOfAbsentFile(t *testing.T) {
+	t.Parallel()
+	old := dpkg(map[string][]string{"app 1": {"/usr/lost"}})
+	found := dpkg(map[string][]string{"app 2": {"/usr/app"}}).With(fake.Files{"usr/lost": fake.Text("found")})
+	r := diffOf(t, fake.New(t, config("1"), old), fake.New(t, config("1"), found), Options{})
+	for _, f := range r.Files.List {
+		if f.Path == "usr/lost" && !f.Explained && f.Package == "" {
+			return
+		}
+	}
+	t.Errorf("%+v", r.Files.List)
+}
+
+// counted counts its open roots.
+type counted struct {
+	image.Image
+	open atomic.Int32
+}
+
+type countedRoot struct {
+	image.Root
+	open *atomic.Int32
+}
+
+func (c *counted) Root(ctx context.Context) (image.Root, error) {
+	root, err := c.Image.Root(ctx)
+	c.open.Add(1)
+	return countedRoot{root, &c.open}, err
+}
+
+func (r countedRoot) Close() error {
+	r.open.Add(-1)
+	return r.Root.Close()
+}
+
+// Roots are mounts and temporary files: none is left, whatever goes wrong.
+func TestRootsAreClosed(t *testing.T) {
+	t.Parallel()
+	good := func() *counted { return &counted{Image: fake.New(t, config("1"), oldFiles())} }
+	broken := &counted{Image: fake.New(t, config("1"), oldFiles().With(fake.Files{"var/lib/dpkg/status": fake.Text("nonsense")}))}
+	for name, images := range map[string][2]*counted{"good": {good(), good()}, "one broken": {good(), broken}} {
+		_, err := Images(t.Context(), images[0], images[1], Options{})
+		if (err == nil) != (name == "good") {
+			t.Errorf("%s: err = %v", name, err)
+		}
+		for i, img := range images {
+			if n := img.open.Load(); n != 0 {
+				t.Errorf("%s: image %d has %d open roots", name, i, n)
+			}
 		}
 	}
 }

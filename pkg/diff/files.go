@@ -127,7 +127,7 @@ func merge(lists [2][]fs.DirEntry, each func(name string, found [2]fs.DirEntry) 
 
 // compare compares one name.
 func (w *walker) compare(name string, files pair) error {
-	owners := w.owned[name]
+	owners := w.owned.of(name)
 	var bytes [2]int64
 	for i, s := range w.sides {
 		if files[i] == nil {
@@ -186,7 +186,7 @@ func (w *walker) explained(name string, owners [2]int32) bool {
 		}
 	}
 	return len(w.report.Packages.Sources) > 0 && slices.ContainsFunc(databases, func(dir string) bool {
-		return strings.HasPrefix(name, dir+"/")
+		return strings.HasPrefix(name+"/", dir+"/")
 	})
 }
 

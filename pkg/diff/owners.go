@@ -38,6 +38,28 @@ func newOwnership(sides [2]*side) ownership {
 	return owned
 }
 
+// of returns the owners of a name. Bytecode that Python's packages made of their
+// programs when they were installed is theirs, though dpkg does not know it.
+func (o ownership) of(name string) [2]int32 {
+	owners := o[name]
+	dir, base := path.Split(name)
+	dir = path.Clean(dir)
+	var source string
+	switch {
+	case owners != [2]int32{}:
+		return owners
+	case base == "__pycache__":
+		source = dir
+	case path.Base(dir) == "__pycache__" && path.Ext(base) == ".pyc":
+		// The name of the program, that of the interpreter, perhaps a level (PEP 3147).
+		stem, _, _ := strings.Cut(base, ".")
+		source = path.Join(path.Dir(dir), stem+".py")
+	default:
+		return owners
+	}
+	return o[source]
+}
+
 // folderNames finds where the folders are that databases name: dpkg has
 // /bin/ls for what is /usr/bin/ls where /bin is a link to usr/bin, and rpm
 // likewise /usr/sbin.

@@ -80,7 +80,7 @@ func (m *matcher) pair(id identity, found func(before, after int)) {
 		}
 	}
 	for j, p := range m.sides[1] {
-		if m.done[1][j] || !id.version && isKey(p.Package) {
+		if m.done[1][j] {
 			continue
 		}
 		k := id.of(p.Package)

@@ -158,6 +158,20 @@ func TestFolderNames(t *testing.T) {
 	f.real("loop/y") // ends
 }
 
+func TestBytecodeHasAnOwner(t *testing.T) {
+	t.Parallel()
+	owned := ownership{"usr/p": {1, 1}, "usr/p/a.py": {2, 0}, "usr/p/__pycache__/own.cpython-311.pyc": {3, 3}}
+	for name, want := range map[string][2]int32{
+		"usr/p/a.py": {2, 0}, "usr/p/__pycache__": {1, 1}, "usr/p/__pycache__/a.cpython-311.pyc": {2, 0},
+		"usr/p/__pycache__/a.cpython-311.opt-1.pyc": {2, 0}, "usr/p/__pycache__/own.cpython-311.pyc": {3, 3},
+		"usr/p/__pycache__/b.cpython-311.pyc": {}, "usr/p/__pycache__/a.txt": {}, "a.pyc": {}, ".": {}, "__pycache__": {},
+	} {
+		if got := owned.of(name); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestMarkdownCode(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

@@ -63,11 +63,16 @@ func TestDiffIsSymmetric(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		label := rapid.SampledFrom([]string{"1", "2"})
-		a := fake.New(t, config(label.Draw(rt, "old label")), anyImage.Draw(rt, "old"))
+		version, files := label.Draw(rt, "old label"), anyImage.Draw(rt, "old")
+		a := fake.New(t, config(version), files)
 		b := fake.New(t, config(label.Draw(rt, "new label"), "X=1"), anyImage.Draw(rt, "new"))
 		o := Options{Exact: rapid.Bool().Draw(rt, "exact")}
 		if r := diffOf(t, a, a, o); !r.Empty() {
 			rt.Fatalf("an image differs from itself: %+v", r)
+		}
+		// A layer with nothing in it: the files have to be looked at.
+		if r := diffOf(t, a, fake.New(t, config(version), files, fake.Files{}), o); !r.Empty() {
+			rt.Fatalf("an image differs from its copy: %+v", r)
 		}
 		forth, back := diffOf(t, a, b, o), diffOf(t, b, a, o)
 		if diff := cmp.Diff(mirror(forth), back, orderOfSources, cmpopts.IgnoreFields(FileChange{}, "Package"), cmpopts.IgnoreFields(PrivilegeChange{}, "Package")); diff != "" {

@@ -146,7 +146,7 @@ func (r *Report) fileSection() section {
 		if c.Explained {
 			continue
 		}
-		if within != nil && c.Change == within.Change && strings.HasPrefix(c.Path, within.Path+"/") {
+		if within != nil && strings.HasPrefix(c.Path, within.Path+"/") {
 			below++
 			continue
 		}

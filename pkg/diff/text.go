@@ -10,7 +10,7 @@ import (
 
 const (
 	// shownRows is how many rows of a section the text has.
-	shownRows = 40
+	shownRows = 30
 	// widest is how many columns a cell is padded to; longer ones move the rest.
 	widest = 40
 )
