@@ -31,8 +31,8 @@ masked, setuid programs and file capabilities, and the images' configurations.
 Each image may be in the local store (needs root), in a registry
 (docker://REPOSITORY:TAG), in an OCI layout (oci:DIR), in an archive
 (oci-archive:FILE, docker-archive:FILE), or a folder that holds a root file
-system (dir-rootfs:DIR). Layers of the last but one kinds are unpacked to
---tmpdir while both images are compared.
+system (dir-rootfs:DIR). Layers are unpacked to --tmpdir, which needs room for
+both images, and nothing is kept.
 
 Files of one size are read in both images up to their first difference, except
 those that also have one time of modification and belong to the same build of a

@@ -176,6 +176,7 @@ func TestContent(t *testing.T) {
 	app := func(database fake.Files, name, content string) fake.Files {
 		return database.With(fake.Files{name: fake.Program(content)})
 	}
+	large := strings.Repeat("16 bytes of text", 32<<10)
 	for _, c := range []struct {
 		name     string
 		old, new fake.Files
@@ -189,6 +190,8 @@ func TestContent(t *testing.T) {
 		{"of no package", app(database, "usr/bin/own", "one"), app(database, "usr/bin/own", "two"), Options{}, true, 0},
 		{"of another build", app(database, "usr/bin/app", "one"), app(newer, "usr/bin/app", "two"), Options{}, true, 0},
 		{"of another size", app(database, "usr/bin/app", "one"), app(database, "usr/bin/app", "three"), Options{}, true, 0},
+		{"late in a large file", app(database, "usr/bin/own", large+"1"), app(database, "usr/bin/own", large+"2"), Options{}, true, 0},
+		{"the same large file", app(database, "usr/bin/own", large), app(database, "usr/bin/own", large), Options{}, false, 0},
 		{"the same", app(database, "usr/bin/own", "one"), app(database, "usr/bin/own", "one"), Options{}, false, 0},
 	} {
 		// A layer more, so that the layers are not the same ones.
