@@ -23,11 +23,19 @@ const (
 	amd64Machine, arm64Machine = 62, 183
 )
 
+const (
+	prepareRootConf = "[composefs]\nenabled = yes\n"
+	// builtin is what the kernel has built in: all that it needs to start.
+	builtin = "kernel/fs/ext4/ext4.ko\nkernel/fs/erofs/erofs.ko\nkernel/fs/overlayfs/overlay.ko\nkernel/drivers/nvme/host/nvme.ko\n"
+	magic   = "SMP preempt mod_unload modversions"
+)
+
 var goodInitramfs = fake.Files{
 	"init":                    fake.Link("usr/lib/systemd/systemd"),
 	"lib":                     fake.Link("usr/lib"),
 	"usr/lib/systemd/systemd": fake.Program(fake.ELF(amd64Machine)),
-	"usr/lib/modules/" + kver + "/kernel/fs/erofs.ko.xz":                             fake.Text("module"),
+	"usr/lib/modules/" + kver + "/kernel/fs/fuse.ko.xz":                              fake.Text("module"),
+	"usr/lib/ostree/prepare-root.conf":                                               fake.Text(prepareRootConf),
 	"usr/lib/ostree/ostree-prepare-root":                                             fake.Program(fake.ELF(amd64Machine)),
 	"usr/lib/systemd/system/ostree-prepare-root.service":                             fake.Text("[Unit]\n"),
 	"usr/lib/systemd/system/initrd-root-fs.target.wants/ostree-prepare-root.service": fake.Link("../ostree-prepare-root.service"),
@@ -35,8 +43,11 @@ var goodInitramfs = fake.Files{
 
 // withInitramfs is the change of an image to another initramfs.
 func withInitramfs(files fake.Files) fake.Files {
-	return fake.Files{initrd: fake.Text(fake.Zstd(fake.Initramfs(files)))}
+	return fake.Files{initrd: secret(fake.Zstd(fake.Initramfs(files)))}
 }
+
+// secret is a file that only root can read.
+func secret(content string) fake.File { return fake.File{Mode: 0o600, Content: content} }
 
 // misplaced puts two archives one after the other, the second at an offset that
 // is no multiple of four, where the kernel does not look for one.
@@ -59,17 +70,26 @@ var goodFiles = fake.Files{
 	"var/run":                               fake.Link("../run"),
 	"var/log/empty":                         fake.Text(""),
 	"usr/lib/modules/kabi-1":                fake.Dir(),
-	modules + "kernel/fs/erofs.ko.xz":       fake.Text("module"),
-	modules + "modules.dep":                 fake.Text("kernel/fs/erofs.ko.xz:\n"),
+	modules + "kernel/fs/fuse.ko.xz":        fake.Text(fake.Module(kver, magic, true)),
+	modules + "modules.builtin":             fake.Text(builtin),
+	modules + "modules.dep":                 fake.Text("kernel/fs/fuse.ko.xz:\n"),
+	modules + "modules.dep.bin":             fake.Text("index"),
+	"usr/lib/ostree/prepare-root.conf":      fake.Text(prepareRootConf),
+	"usr/bin/bootc":                         fake.Program(fake.ELF(amd64Machine)),
+	"usr/bin/bootupctl":                     fake.Program(fake.ELF(amd64Machine)),
+	"usr/lib/bootupd/updates/EFI.json":      fake.Text(`{"timestamp": "2026-01-01T00:00:00Z", "version": "shim-15.8"}`),
+	"usr/lib/bootupd/updates/EFI/BOOT/x":    fake.Text("loader"),
+	"usr/lib/bootc/install/00-kiln.toml":    fake.Text("[install.filesystem.root]\ntype = \"ext4\"\n"),
 	vmlinuz:                                 fake.Text(fake.Kernel(kver, "amd64")),
 	// An early microcode archive, then a compressed one, as dracut writes them.
-	initrd: fake.Text(fake.Initramfs(fake.Files{"kernel/x86/microcode/GenuineIntel.bin": fake.Text("ucode")}) + fake.Zstd(fake.Initramfs(goodInitramfs))),
+	initrd: secret(fake.Initramfs(fake.Files{"kernel/x86/microcode/GenuineIntel.bin": fake.Text("ucode")}) + fake.Zstd(fake.Initramfs(goodInitramfs))),
 }
 
 func goodConfig() imgspecv1.Image {
 	return imgspecv1.Image{
 		Platform: imgspecv1.Platform{OS: "linux", Architecture: "amd64"},
-		Config:   imgspecv1.ImageConfig{Labels: map[string]string{"containers.bootc": "1"}},
+		Config:   imgspecv1.ImageConfig{Labels: map[string]string{"containers.bootc": "1", "org.opencontainers.image.version": "1"}},
+		History:  []imgspecv1.History{{CreatedBy: "kiln"}},
 	}
 }
 
@@ -90,7 +110,7 @@ type fixture struct {
 var fixtures = slices.Concat([]fixture{
 	{name: "good as it is"},
 	{name: "UKI alone", remove: []string{vmlinuz, initrd}, add: fake.Files{
-		"boot/EFI/Linux/kiln.efi": fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel(kver, "amd64"), ".initrd": fake.Initramfs(goodInitramfs), ".uname": kver, ".cmdline": "quiet"})),
+		"boot/EFI/Linux/kiln.efi": fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel(kver, "amd64"), ".initrd": fake.Initramfs(goodInitramfs), ".uname": kver, ".cmdline": "quiet composefs=abc"})),
 	}},
 	{name: "UKI beside its kernel", add: fake.Files{
 		modules + "kiln.efi":       fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel(kver, "amd64"), ".initrd": fake.Initramfs(goodInitramfs)})),
@@ -102,14 +122,14 @@ var fixtures = slices.Concat([]fixture{
 		"usr/lib/systemd/system/initrd-root-fs.target.wants/bootc-root-setup.service": fake.Link("../bootc-root-setup.service"),
 	}))},
 	{
-		name: "no module at all", remove: []string{modules + "kernel/fs/erofs.ko.xz"},
-		add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/erofs.ko.xz")).With(fake.Files{
-			modules + "modules.builtin": fake.Text("kernel/fs/erofs/erofs.ko\n"),
-		}),
+		name: "no module at all", remove: []string{modules + "kernel/fs/fuse.ko.xz"},
+		add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/fuse.ko.xz")).With(fake.Files{modules + "modules.dep": fake.Text("")}),
 	},
 	{name: "what a container engine leaves in /run", add: fake.Files{"run/systemd/resolve/stub-resolv.conf": fake.Text("x")}},
 	{name: "devices where they are left out", add: fake.Files{"dev/null": {Mode: fs.ModeDevice | fs.ModeCharDevice | 0o666, Major: 1, Minor: 3}}},
-	{name: "ostree label", config: func(c *imgspecv1.Image) { c.Config.Labels = map[string]string{"ostree.bootable": "true"} }},
+	{name: "ostree label", config: func(c *imgspecv1.Image) {
+		c.Config.Labels = map[string]string{"ostree.bootable": "true", "version": "1"}
+	}},
 
 	{
 		rule: "kernel", name: "none", remove: []string{vmlinuz, initrd},
@@ -117,9 +137,9 @@ var fixtures = slices.Concat([]fixture{
 	},
 	{
 		rule: "kernel", name: "two", add: fake.Files{
-			"usr/lib/modules/6.1.0/modules.builtin": fake.Text(""),
+			"usr/lib/modules/6.1.0/modules.builtin": fake.Text(builtin),
 			"usr/lib/modules/6.1.0/vmlinuz":         fake.Text(fake.Kernel("6.1.0", "amd64")),
-			"usr/lib/modules/6.1.0/initramfs.img":   fake.Text(fake.Initramfs(goodInitramfs.With(fake.Files{"usr/lib/modules/6.1.0/a.ko": fake.Text("")}).Without("usr/lib/modules/" + kver + "/kernel/fs/erofs.ko.xz"))),
+			"usr/lib/modules/6.1.0/initramfs.img":   secret(fake.Initramfs(goodInitramfs.With(fake.Files{"usr/lib/modules/6.1.0/a.ko": fake.Text("")}).Without("usr/lib/modules/" + kver + "/kernel/fs/fuse.ko.xz"))),
 		},
 		want: []string{"/usr/lib/modules/6.12.0-55.el10.x86_64/vmlinuz: one of 2 kernels, beside /usr/lib/modules/6.1.0/vmlinuz; which of them would start is left to chance"},
 	},
@@ -137,7 +157,7 @@ var fixtures = slices.Concat([]fixture{
 	},
 	{
 		rule: "kernel-release", name: "of the UKI", add: fake.Files{
-			"boot/EFI/Linux/kiln.efi": fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel("6.1.0", "amd64"), ".initrd": fake.Initramfs(goodInitramfs), ".uname": kver})),
+			"boot/EFI/Linux/kiln.efi": fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel("6.1.0", "amd64"), ".initrd": fake.Initramfs(goodInitramfs), ".uname": kver, ".cmdline": "composefs=?abc"})),
 		},
 		want: []string{`/boot/EFI/Linux/kiln.efi: the UKI says release "6.12.0-55.el10.x86_64", and the kernel in it "6.1.0"`},
 	},
@@ -150,7 +170,7 @@ var fixtures = slices.Concat([]fixture{
 		want: []string{"/" + modules + "modules.dep: it is missing or empty: modprobe finds none of the 1 modules"},
 	},
 	{
-		rule: "kernel-modules", name: "purged", remove: []string{modules + "modules.dep", modules + "kernel/fs/erofs.ko.xz", modules + "kernel/fs", modules + "kernel"},
+		rule: "kernel-modules", name: "purged", remove: []string{modules + "modules.dep", modules + "modules.builtin", modules + "kernel/fs/fuse.ko.xz", modules + "kernel/fs", modules + "kernel"},
 		want: []string{"/usr/lib/modules/" + kver + ": it holds the kernel, and none of its modules"},
 	},
 	{
@@ -167,20 +187,20 @@ var fixtures = slices.Concat([]fixture{
 	},
 	{
 		rule: "initramfs-missing", name: "in a UKI", remove: []string{vmlinuz, initrd}, add: fake.Files{
-			"boot/EFI/Linux/kiln.efi": fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel(kver, "amd64"), ".uname": kver})),
+			"boot/EFI/Linux/kiln.efi": fake.Text(fake.UKI(map[string]string{".linux": fake.Kernel(kver, "amd64"), ".uname": kver, ".cmdline": "composefs=?abc"})),
 		},
 		want: []string{"/boot/EFI/Linux/kiln.efi: the UKI has no initramfs (no .initrd section)"},
 	},
 	{
-		rule: "initramfs-decodes", name: "empty", add: fake.Files{initrd: fake.Text("")},
+		rule: "initramfs-decodes", name: "empty", add: fake.Files{initrd: secret("")},
 		want: []string{"/" + initrd + ": it cannot be unpacked to its end: archive 0 at offset 0: empty: no cpio archive"},
 	},
 	{
-		rule: "initramfs-decodes", name: "garbage behind it", add: fake.Files{initrd: fake.Text(fake.Initramfs(goodInitramfs) + "garbage!")},
+		rule: "initramfs-decodes", name: "garbage behind it", add: fake.Files{initrd: secret(fake.Initramfs(goodInitramfs) + "garbage!")},
 		want: []string{"/" + initrd + ": it cannot be unpacked to its end: archive 1 at offset …"},
 	},
 	{
-		rule: "initramfs-decodes", name: "not where the kernel looks", add: fake.Files{initrd: fake.Text(misplaced(fake.Zstd(fake.Initramfs(goodInitramfs)), fake.Initramfs(fake.Files{"etc/x": fake.Text("")})))},
+		rule: "initramfs-decodes", name: "not where the kernel looks", add: fake.Files{initrd: secret(misplaced(fake.Zstd(fake.Initramfs(goodInitramfs)), fake.Initramfs(fake.Files{"etc/x": fake.Text("")})))},
 		want: []string{"/" + initrd + ": archive 1 at offset …"},
 	},
 	{
@@ -204,7 +224,7 @@ var fixtures = slices.Concat([]fixture{
 		want: []string{"/" + initrd + ": /init in it may not be executed (mode -rw-r--r--)"},
 	},
 	{
-		rule: "initramfs-kernel", name: "another's", add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/erofs.ko.xz").With(fake.Files{"usr/lib/modules/6.1.0/a.ko": fake.Text("")})),
+		rule: "initramfs-kernel", name: "another's", add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/fuse.ko.xz").With(fake.Files{"usr/lib/modules/6.1.0/a.ko": fake.Text("")})),
 		want: []string{"/" + initrd + `: it has modules of kernel "6.1.0", and the kernel is "6.12.0-55.el10.x86_64"`},
 	},
 	{
@@ -212,7 +232,7 @@ var fixtures = slices.Concat([]fixture{
 		want: []string{"/" + initrd + `: it has modules of kernel "6.1.0", and the kernel is "6.12.0-55.el10.x86_64"`},
 	},
 	{
-		rule: "initramfs-kernel", name: "none", add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/erofs.ko.xz")),
+		rule: "initramfs-kernel", name: "none", add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/fuse.ko.xz")),
 		want: []string{"/" + initrd + `: it has no modules of kernel "6.12.0-55.el10.x86_64" (lib/modules/6.12.0-55.el10.x86_64)`},
 	},
 	{
@@ -244,7 +264,7 @@ var fixtures = slices.Concat([]fixture{
 		want: []string{"the image's configuration names no architecture"},
 	},
 	{
-		rule: "label-bootc", config: func(c *imgspecv1.Image) { c.Config.Labels = nil },
+		rule: "label-bootc", config: func(c *imgspecv1.Image) { delete(c.Config.Labels, "containers.bootc") },
 		want: []string{"the image has neither label containers.bootc nor ostree.bootable"},
 	},
 	{
@@ -282,10 +302,11 @@ var fixtures = slices.Concat([]fixture{
 	{
 		rule: "special-files", add: fake.Files{
 			"usr/pipe": {Mode: fs.ModeNamedPipe | 0o600}, "etc/sda": {Mode: fs.ModeDevice | 0o600, Major: 8},
-			"var/lib/containers/gone": {Mode: fs.ModeDevice | fs.ModeCharDevice}, "var/tty": {Mode: fs.ModeDevice | fs.ModeCharDevice, Major: 4, Minor: 1},
+			"usr/share/.ostree-wh.x": fake.Text(""), "var/lib/containers/gone": {Mode: fs.ModeDevice | fs.ModeCharDevice}, "var/tty": {Mode: fs.ModeDevice | fs.ModeCharDevice, Major: 4, Minor: 1},
 		},
 		want: []string{
 			"/etc/sda: it is a block device", "/usr/pipe: it is a FIFO",
+			`/usr/share/.ostree-wh.x: a whiteout of a container inside the build: where the image is unpacked, it removes "x"`,
 			"/var/lib/containers/gone: a whiteout of overlayfs, left by a container inside the build", "/var/tty: it is a character device",
 		},
 	},
@@ -318,7 +339,7 @@ var fixtures = slices.Concat([]fixture{
 		rule: "kargs-architectures", add: fake.Files{"usr/lib/bootc/kargs.d/20.toml": fake.Text("kargs = []\nmatch-architectures = [\"amd64\", \"riscv64\"]\n")},
 		want: []string{`/usr/lib/bootc/kargs.d/20.toml: match-architectures has "amd64", which no machine is called`},
 	},
-}, repoFixtures)
+}, repoFixtures, configFixtures)
 
 func (f fixture) check(t *testing.T) *Report {
 	t.Helper()

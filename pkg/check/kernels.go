@@ -40,6 +40,11 @@ type bootKernel struct {
 	// machine is the architecture it runs on, as image configurations name it.
 	machine string
 
+	// cmdline is a UKI's command line.
+	cmdline string
+	// tree reads the folder of its modules.
+	tree func() (*kernel.ModuleTree, error)
+
 	// initrdName is where its initramfs is, or for a UKI the UKI itself.
 	initrdName string
 	// initrd decodes the initramfs; nil where there is none.
@@ -54,6 +59,10 @@ func (k *bootKernel) moduleRelease() string {
 	return k.release
 }
 
+// unified reports whether bootc takes the kernel for a unified one, and the
+// image for one of its composefs back end: find_kernel in crates/lib/src/kernel.rs.
+func (k *bootKernel) unified() bool { return k.uki && k.dir == "" }
+
 // findKernels lists the kernels of an image, those in module folders first.
 func findKernels(ctx context.Context, root image.Root) ([]*bootKernel, error) {
 	var list []*bootKernel
@@ -61,6 +70,7 @@ func findKernels(ctx context.Context, root image.Root) ([]*bootKernel, error) {
 		if err := k.read(ctx, root); err != nil {
 			return fmt.Errorf("reading %q: %w", k.name, err)
 		}
+		k.tree = sync.OnceValues(func() (*kernel.ModuleTree, error) { return kernel.ReadModuleTree(root, k.moduleRelease()) })
 		list = append(list, k)
 		return nil
 	}
@@ -165,6 +175,7 @@ func (k *bootKernel) readUKI(ctx context.Context, root image.Root, r io.ReaderAt
 	if err != nil {
 		return err
 	}
+	k.cmdline = uki.Cmdline
 	if uki.Initrd != nil {
 		k.initrd = sync.OnceValues(func() (*kernel.Initramfs, error) { return readUKIInitrd(ctx, root, k.name) })
 	}

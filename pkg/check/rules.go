@@ -10,6 +10,7 @@ import (
 // and a bad image in fixtures_test.go.
 var table = slices.Concat(
 	firstRules,
+	configRules,
 )
 
 // firstRules are those without which nothing starts, and the lints of bootc.
@@ -20,7 +21,7 @@ var firstRules = []Rule{
 		Severity: diag.Error,
 		Required: true,
 		Doc:      "Without a kernel there is nothing to start: installation and update fail. Of several, ostree takes the first that the file system happens to list.",
-		Source:   "bootc lint kernel (which passes an image without a kernel); get_kernel_from_tree in ostree's ostree-sysroot-deploy.c",
+		Source:   "bootc lint kernel, which passes an image without a kernel and hides all other findings where there are two; get_kernel_from_tree in ostree's ostree-sysroot-deploy.c",
 		Hint:     "install one kernel package, and remove the module folders of the others (/usr/lib/modules/<release>)",
 		Run:      checkKernel,
 	},
@@ -198,7 +199,7 @@ var firstRules = []Rule{
 		Summary:  "there are no devices, FIFOs, sockets and whiteouts",
 		Severity: diag.Error,
 		Doc:      `ostree keeps regular files, directories and links only: the import fails with "Unsupported file type". /dev, /proc, /run, /sys and /tmp do not count.`,
-		Source:   "aic_handle_entry in ostree-repo-libarchive.c; bootc issue 128",
+		Source:   "aic_handle_entry in ostree-repo-libarchive.c, whiteouts in ostree-repo-checkout.c; bootc issue 128",
 		Hint:     "remove it at the end of the step that makes it, or have systemd-tmpfiles make it at boot",
 		Visit:    visitSpecial,
 	},

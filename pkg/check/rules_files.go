@@ -50,32 +50,47 @@ func checkVarRun(_ context.Context, t *Target) ([]Finding, error) {
 }
 
 func checkOSTreeLayout(_ context.Context, t *Target) ([]Finding, error) {
+	out, err := t.ostreeLayout("")
+	if err != nil {
+		return nil, err
+	}
+	if example, err := t.lstat(baseimageRef); err != nil || example == nil {
+		return out, err
+	}
+	more, err := t.ostreeLayout(baseimageRef)
+	return append(out, more...), err
+}
+
+// ostreeLayout looks at the layout below a folder of the image.
+func (t *Target) ostreeLayout(dir string) ([]Finding, error) {
 	var out []Finding
-	sysroot, err := t.lstat("sysroot")
+	name := path.Join(dir, "sysroot")
+	sysroot, err := t.lstat(name)
 	switch {
 	case err != nil:
 		return nil, err
 	case sysroot == nil:
-		out = append(out, finding("sysroot", "it is missing"))
+		out = append(out, finding(name, "it is missing"))
 	case !sysroot.IsDir():
-		out = append(out, finding("sysroot", "it is a %s instead of a directory", describeType(sysroot.Mode())))
+		out = append(out, finding(name, "it is a %s instead of a directory", describeType(sysroot.Mode())))
 	}
 	const want = "sysroot/ostree"
-	link, err := t.lstat("ostree")
+	name = path.Join(dir, "ostree")
+	link, err := t.lstat(name)
 	switch {
 	case err != nil:
 		return nil, err
 	case link == nil:
-		out = append(out, finding("ostree", "it is missing"))
+		out = append(out, finding(name, "it is missing"))
 	case link.Mode().Type() != fs.ModeSymlink:
-		out = append(out, finding("ostree", "it is a %s instead of a symbolic link", describeType(link.Mode())))
+		out = append(out, finding(name, "it is a %s instead of a symbolic link", describeType(link.Mode())))
 	default:
-		target, err := t.Root.ReadLink("ostree")
+		target, err := t.Root.ReadLink(name)
 		if err != nil {
 			return nil, err
 		}
 		if target != want {
-			out = append(out, finding("ostree", "it leads to %q instead of %q", target, want))
+			out = append(out, finding(name, "it leads to %q instead of %q", target, want))
 		}
 	}
 	return out, nil
@@ -115,8 +130,10 @@ func visitSpecial(_ *Target, f File) ([]Finding, error) {
 	base := path.Base(f.Name)
 	switch f.Info.Mode().Type() {
 	case 0, fs.ModeDir, fs.ModeSymlink:
-		if strings.HasPrefix(base, ".wh.") {
-			return found(f.Name, "a whiteout of a container inside the build: where the image is unpacked, it removes %q", strings.TrimPrefix(base, ".wh.")), nil
+		for _, prefix := range []string{".wh.", ".ostree-wh."} {
+			if removed, ok := strings.CutPrefix(base, prefix); ok {
+				return found(f.Name, "a whiteout of a container inside the build: where the image is unpacked, it removes %q", removed), nil
+			}
 		}
 		return nil, nil
 	case fs.ModeDevice | fs.ModeCharDevice:

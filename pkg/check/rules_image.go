@@ -75,7 +75,8 @@ func eachKargs(t *Target, f func(name string, k kargsFile, err error) []Finding)
 	}
 	var out []Finding
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".toml") {
+		// A file that is called .toml has no extension to bootc.
+		if !strings.HasSuffix(e.Name(), ".toml") || e.Name() == ".toml" {
 			continue
 		}
 		name := path.Join(kargsDir, e.Name())
@@ -101,8 +102,11 @@ func parseKargs(data string) (k kargsFile, err error) {
 		// types.
 		return k, err
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return k, fmt.Errorf("unknown key %q; bootc knows kargs and match-architectures", unknown[0].String())
+	// The parser finds a key in any case, and bootc only in its own.
+	for _, key := range meta.Keys() {
+		if name := key.String(); name != "kargs" && name != "match-architectures" {
+			return k, fmt.Errorf("unknown key %q; bootc knows kargs and match-architectures", name)
+		}
 	}
 	if !meta.IsDefined("kargs") {
 		return k, errors.New("the key kargs is missing")
@@ -131,23 +135,29 @@ func checkKargsArchitectures(_ context.Context, t *Target) ([]Finding, error) {
 		if err != nil {
 			return nil // rule kargs-d says so
 		}
-		var out []Finding
-		for _, arch := range k.MatchArchitectures {
-			known := false
-			for _, rust := range rustArchitectures {
-				known = known || rust == arch
-			}
-			if known {
-				continue
-			}
-			f := finding(name, "match-architectures has %q, which no machine is called", arch)
-			if rust, ok := rustArchitectures[arch]; ok {
-				f.Hint = fmt.Sprintf("write %q instead of %q", rust, arch)
-			}
-			out = append(out, f)
-		}
-		return out
+		return unknownArchitectures(name, k.MatchArchitectures)
 	})
+}
+
+// unknownArchitectures finds the words of a file's match-architectures that
+// bootc never compares with.
+func unknownArchitectures(name string, list []string) []Finding {
+	var out []Finding
+	for _, arch := range list {
+		known := false
+		for _, rust := range rustArchitectures {
+			known = known || rust == arch
+		}
+		if known {
+			continue
+		}
+		f := finding(name, "match-architectures has %q, which no machine is called", arch)
+		if rust, ok := rustArchitectures[arch]; ok {
+			f.Hint = fmt.Sprintf("write %q instead of %q", rust, arch)
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // knownRust lists the words of match-architectures.

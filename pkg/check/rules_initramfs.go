@@ -145,7 +145,7 @@ func checkInitramfsKernel(_ context.Context, t *Target) ([]Finding, error) {
 			return out, nil
 		}
 		// A kernel without modules has none to load early either.
-		tree, err := kernel.ReadModuleTree(t.Root, want)
+		tree, err := k.tree()
 		if isAbsent(err) || err == nil && len(tree.Files) == 0 {
 			return nil, nil
 		}

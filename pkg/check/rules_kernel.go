@@ -156,7 +156,7 @@ func checkKernelModules(_ context.Context, t *Target) ([]Finding, error) {
 	for _, k := range kernels {
 		release := k.moduleRelease()
 		dir := path.Join(modulesDir, release)
-		tree, err := kernel.ReadModuleTree(t.Root, release)
+		tree, err := k.tree()
 		var malformed *kernel.ModulesError
 		switch {
 		case errors.As(err, &malformed):

@@ -295,7 +295,10 @@ func TestFolder(t *testing.T) {
 		}
 		return out
 	}
-	want := map[string]Status{"architecture": StatusNotApplicable, "label-bootc": StatusNotApplicable}
+	want := map[string]Status{}
+	for _, id := range []string{"architecture", "label-bootc"} {
+		want[id] = StatusNotApplicable
+	}
 	if diff := cmp.Diff(want, statuses()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -96,6 +96,16 @@ func UKI(sections map[string]string) string {
 	return string(b)
 }
 
+// Module returns the beginning of a kernel module for amd64: what it says of
+// the kernel that it is for, and whether it lists the checksums of its symbols.
+func Module(release, options string, checksums bool) string {
+	text := ELF(62) + "\x00license=GPL\x00vermagic=" + release + " " + options + " \x00.text\x00"
+	if checksums {
+		text += "__versions\x00"
+	}
+	return text
+}
+
 // ELF returns the beginning of a program for a machine as debug/elf numbers it.
 func ELF(machine uint16) string {
 	b := make([]byte, 64)
