@@ -174,6 +174,14 @@ var fixtures = slices.Concat([]fixture{
 		want: []string{"/usr/lib/modules/" + kver + ": it holds the kernel, and none of its modules"},
 	},
 	{
+		rule: "kernel-modules", name: "compressed after they were indexed", add: fake.Files{modules + "modules.dep": fake.Text("kernel/fs/fuse.ko:\n")},
+		want: []string{"/" + modules + "modules.dep: it names none of the 1 modules that are there, but kernel/fs/fuse.ko"},
+	},
+	{
+		rule: "kernel-modules", name: "no binary index", remove: []string{modules + "modules.dep.bin"},
+		want: []string{"/" + modules + "modules.dep.bin: it is missing, and modprobe reads no other"},
+	},
+	{
 		rule: "kernel-modules", name: "broken index", add: fake.Files{modules + "modules.dep": fake.Text("nonsense\n")},
 		want: []string{"/" + modules + "modules.dep: …"},
 	},
@@ -339,7 +347,7 @@ var fixtures = slices.Concat([]fixture{
 		rule: "kargs-architectures", add: fake.Files{"usr/lib/bootc/kargs.d/20.toml": fake.Text("kargs = []\nmatch-architectures = [\"amd64\", \"riscv64\"]\n")},
 		want: []string{`/usr/lib/bootc/kargs.d/20.toml: match-architectures has "amd64", which no machine is called`},
 	},
-}, repoFixtures, configFixtures)
+}, repoFixtures, configFixtures, driverFixtures, moduleFixtures)
 
 func (f fixture) check(t *testing.T) *Report {
 	t.Helper()

@@ -11,6 +11,8 @@ import (
 var table = slices.Concat(
 	firstRules,
 	configRules,
+	driverRules,
+	moduleRules,
 )
 
 // firstRules are those without which nothing starts, and the lints of bootc.

@@ -170,6 +170,16 @@ func checkKernelModules(_ context.Context, t *Target) ([]Finding, error) {
 			out = append(out, finding(dir, "it holds the kernel, and none of its modules"))
 		case len(tree.Files) > 0 && len(tree.Dep) == 0:
 			out = append(out, finding(path.Join(dir, "modules.dep"), "it is missing or empty: modprobe finds none of the %d modules", len(tree.Files)))
+		case len(tree.Files) > 0 && indexed(tree) == 0:
+			// As when the modules were compressed later.
+			out = append(out, finding(path.Join(dir, "modules.dep"), "it names none of the %d modules that are there, but %s", len(tree.Files), tree.Missing()[0]))
+		case len(tree.Files) > 0:
+			index := path.Join(dir, "modules.dep.bin")
+			if _, err := t.Root.Stat(index); isAbsent(err) {
+				out = append(out, finding(index, "it is missing, and modprobe reads no other"))
+			} else if err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
