@@ -11,6 +11,7 @@ import (
 var table = slices.Concat(
 	firstRules,
 	configRules,
+	deployRules,
 	driverRules,
 	moduleRules,
 )

@@ -296,7 +296,7 @@ func TestFolder(t *testing.T) {
 		return out
 	}
 	want := map[string]Status{}
-	for _, id := range []string{"architecture", "label-bootc"} {
+	for _, id := range []string{"architecture", "history", "label-bootc", "label-bootc-value", "label-ostree", "label-version"} {
 		want[id] = StatusNotApplicable
 	}
 	if diff := cmp.Diff(want, statuses()); diff != "" {

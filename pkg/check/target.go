@@ -36,6 +36,10 @@ type Target struct {
 	// program returns the program that the kernel runs as the first process of
 	// the system itself.
 	program func() (initProgram, error)
+	// linked are the files that rule hard-links has found, by their inode. Only
+	// the walk uses it.
+	linked []uint64
+
 }
 
 func newTarget(ctx context.Context, location string, root image.Root, config *imgspecv1.Image) *Target {
