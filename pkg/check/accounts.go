@@ -98,20 +98,25 @@ func readAccounts(root image.Root) (*accounts, error) {
 			}
 		}
 	}
+	return acc, acc.readSysusers(root)
+}
+
+// readSysusers adds what systemd-sysusers will make.
+func (acc *accounts) readSysusers(root image.Root) error {
 	files, err := dropIns(root, ".conf", "etc/sysusers.d", "usr/local/lib/sysusers.d", "usr/lib/sysusers.d")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range files {
 		data, err := readSmall(root, name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for line := range strings.Lines(string(data)) {
 			acc.sysuser(strings.Fields(line))
 		}
 	}
-	return acc, nil
+	return nil
 }
 
 // sysuser adds what a line of sysusers.d(5) makes. Its first three fields have

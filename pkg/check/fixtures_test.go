@@ -347,7 +347,7 @@ var fixtures = slices.Concat([]fixture{
 		rule: "kargs-architectures", add: fake.Files{"usr/lib/bootc/kargs.d/20.toml": fake.Text("kargs = []\nmatch-architectures = [\"amd64\", \"riscv64\"]\n")},
 		want: []string{`/usr/lib/bootc/kargs.d/20.toml: match-architectures has "amd64", which no machine is called`},
 	},
-}, repoFixtures, configFixtures, deployFixtures, driverFixtures, moduleFixtures)
+}, repoFixtures, configFixtures, deployFixtures, driverFixtures, moduleFixtures, sysusersFixtures)
 
 func (f fixture) check(t *testing.T) *Report {
 	t.Helper()

@@ -14,6 +14,7 @@ var table = slices.Concat(
 	deployRules,
 	driverRules,
 	moduleRules,
+	sysusersRules,
 )
 
 // firstRules are those without which nothing starts, and the lints of bootc.
