@@ -22,8 +22,8 @@ type unitScope struct {
 }
 
 var (
-	systemUnits = unitScope{[]string{"etc/systemd/system", "usr/lib/systemd/system"}, "systemd"}
-	userUnits   = unitScope{[]string{"etc/systemd/user", "usr/lib/systemd/user"}, "systemd.user"}
+	systemUnits = unitScope{[]string{"etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"}, "systemd"}
+	userUnits   = unitScope{[]string{"etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user"}, "systemd.user"}
 )
 
 func (a *assertions) units() error {

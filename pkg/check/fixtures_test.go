@@ -83,7 +83,7 @@ var goodFiles = fake.Files{
 	vmlinuz:                                 fake.Text(fake.Kernel(kver, "amd64")),
 	// An early microcode archive, then a compressed one, as dracut writes them.
 	initrd: secret(fake.Initramfs(fake.Files{"kernel/x86/microcode/GenuineIntel.bin": fake.Text("ucode")}) + fake.Zstd(fake.Initramfs(goodInitramfs))),
-}
+}.With(seenFiles)
 
 func goodConfig() imgspecv1.Image {
 	return imgspecv1.Image{
@@ -347,7 +347,7 @@ var fixtures = slices.Concat([]fixture{
 		rule: "kargs-architectures", add: fake.Files{"usr/lib/bootc/kargs.d/20.toml": fake.Text("kargs = []\nmatch-architectures = [\"amd64\", \"riscv64\"]\n")},
 		want: []string{`/usr/lib/bootc/kargs.d/20.toml: match-architectures has "amd64", which no machine is called`},
 	},
-}, repoFixtures, configFixtures, deployFixtures, driverFixtures, moduleFixtures, sysusersFixtures)
+}, repoFixtures, seenFixtures, configFixtures, deployFixtures, driverFixtures, moduleFixtures, sysusersFixtures)
 
 func (f fixture) check(t *testing.T) *Report {
 	t.Helper()
@@ -355,7 +355,7 @@ func (f fixture) check(t *testing.T) *Report {
 	if f.config != nil {
 		f.config(&config)
 	}
-	rep, err := Run(t.Context(), fake.New(t, config, goodFiles.Without(f.remove...).With(f.add)), Options{Repos: f.repos})
+	rep, err := Run(t.Context(), fake.New(t, config, goodFiles.Without(f.remove...).With(f.add)), Options{Repos: f.repos, Repositories: []string{published}, Base: fake.New(t, goodConfig(), goodFiles)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,12 @@ var table = slices.Concat(
 	driverRules,
 	moduleRules,
 	sysusersRules,
+	packagedbRules,
+	unitRules,
+	accountRules,
+	leftoverRules,
+	varRules,
+	trustRules,
 )
 
 // firstRules are those without which nothing starts, and the lints of bootc.

@@ -29,6 +29,13 @@ type Options struct {
 	// Repos are the repositories of the image's recipe; those that it keeps
 	// are no finding of rule third-party-repos.
 	Repos []recipe.Repo
+	// Base is the image that this one is made from: what it lets programs do
+	// is no finding of rule added-privileges, which needs it. It may be nil.
+	Base image.Image
+	// Repositories are the full names of where the image is published
+	// ("ghcr.io/me/os"), from where machines will update: its own trust policy
+	// must let them.
+	Repositories []string
 }
 
 // maxFindings is how many findings of one rule are kept; the rest is counted.
@@ -57,7 +64,14 @@ func run(ctx context.Context, img image.Image, rules []Rule, o Options) (_ *Repo
 	defer func() { err = errors.Join(err, root.Close()) }()
 
 	e := &engine{target: newTarget(ctx, img.Location(), root, config)}
-	e.target.repos = o.Repos
+	e.target.repos, e.target.repositories = o.Repos, o.Repositories
+	if o.Base != nil {
+		e.target.base, err = o.Base.Root(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("checking %q against %q: %w", img.Location(), o.Base.Location(), err)
+		}
+		defer func() { err = errors.Join(err, e.target.base.Close()) }()
+	}
 	for _, r := range rules {
 		e.runs = append(e.runs, &ruleRun{Rule: r, skipped: slices.Contains(o.Skip, r.ID), severity: o.severity(r)})
 	}

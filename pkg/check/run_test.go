@@ -283,13 +283,14 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	statuses := func() map[string]Status {
-		rep, err := Run(t.Context(), img, Options{})
+		// The files belong to whoever runs the test.
+		rep, err := Run(t.Context(), img, Options{Skip: []string{"unnamed-owners", "usr-owners"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		out := map[string]Status{}
 		for _, o := range rep.Rules {
-			if o.Status != StatusPassed {
+			if o.Status != StatusPassed && o.Status != StatusSkipped {
 				out[o.ID] = o.Status
 			}
 		}
@@ -297,6 +298,9 @@ func TestFolder(t *testing.T) {
 	}
 	want := map[string]Status{}
 	for _, id := range []string{"architecture", "history", "label-bootc", "label-bootc-value", "label-ostree", "label-version"} {
+		want[id] = StatusNotApplicable
+	}
+	for _, id := range []string{"added-privileges", "trust-updates"} { // nothing says what it is made from, nor where it goes
 		want[id] = StatusNotApplicable
 	}
 	if diff := cmp.Diff(want, statuses()); diff != "" {

@@ -40,12 +40,14 @@ type Target struct {
 	// the walk uses it.
 	linked []uint64
 
+	facts
 }
 
 func newTarget(ctx context.Context, location string, root image.Root, config *imgspecv1.Image) *Target {
 	t := &Target{Root: root, Config: config, Folder: strings.HasPrefix(location, image.DirPrefix)}
 	t.kernels = sync.OnceValues(func() ([]*bootKernel, error) { return findKernels(ctx, t.Root) })
 	t.program = sync.OnceValues(func() (initProgram, error) { return findInit(t.Root) })
+	t.facts = newFacts(ctx, t.Root)
 	return t
 }
 

@@ -1,0 +1,341 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
+
+// unitRules are those about what systemd starts.
+var unitRules = []Rule{
+	{
+		ID:       "default-target",
+		Summary:  "the target that machines start is there, with all that it requires",
+		Severity: diag.Error,
+		Doc:      "systemd starts default.target and what it requires, and ends in the emergency shell where one of them is missing, masked or has no program.",
+		Source:   "systemd: bootup(7), Requires= of systemd.unit(5)",
+		Hint:     "run: systemctl set-default multi-user.target, unmask the unit, or install the package that has it",
+		Run:      checkDefaultTarget,
+	},
+	{
+		ID:       "masked-essentials",
+		Summary:  "no unit is masked that every machine needs",
+		Severity: diag.Warning,
+		Doc:      "The machine starts and lacks what the unit is for, which shows up in places that do not name it.",
+		Source:   "systemd: bootup(7); ostree-finalize-staged.service of ostree",
+		Hint:     "take it off systemd.mask, or run systemctl unmask on it",
+		Run:      checkMaskedEssentials,
+	},
+	{
+		ID:       "unit-links",
+		Summary:  "each unit that is enabled is there",
+		Severity: diag.Warning,
+		Doc:      "systemd ignores the link: what it was to start does not run, and nothing says so but the journal.",
+		Source:   "systemd.unit(5)",
+		Hint:     "install the package that has the unit, or run systemctl disable on it before its package is removed",
+		Run:      checkUnitLinks,
+	},
+	{
+		ID:       "unit-programs",
+		Summary:  "the programs of enabled units are there",
+		Severity: diag.Warning,
+		Doc:      "The unit fails at each boot (203/EXEC), and the system is degraded. What is not looked at: programs that may fail (a dash before them), those under /run, /tmp and /var, and units whose conditions do not hold.",
+		Source:   "ExecStart= of systemd.service(5)",
+		Hint:     "install the package that has the program, correct the path in the unit, or disable the unit",
+		Run:      checkUnitPrograms,
+	},
+}
+
+// systemUnits returns the units of the system's own manager.
+func (t *Target) systemUnits() (*enabledUnits, error) {
+	if fi, err := t.lstat("usr/lib/systemd/systemd"); err != nil {
+		return nil, err
+	} else if fi == nil {
+		return nil, NotApplicable("no systemd")
+	}
+	all, err := t.units()
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+func checkDefaultTarget(ctx context.Context, t *Target) ([]Finding, error) {
+	u, err := t.systemUnits()
+	if err != nil {
+		return nil, err
+	}
+	// requiredBy says who requires a unit that was met, in words.
+	requiredBy := map[string]string{"default.target": ""}
+	var out []Finding
+	for queue := []string{"default.target"}; len(queue) > 0; queue = queue[1:] {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		unit := queue[0]
+		problems, required, err := u.essential(unit, requiredBy[unit])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, problems...)
+		for _, name := range required {
+			if _, met := requiredBy[name]; !met {
+				requiredBy[name] = ", which " + unit + " requires"
+				queue = append(queue, name)
+			}
+		}
+	}
+	return out, nil
+}
+
+// essential looks at a unit that must start, and lists those that it requires.
+func (u *units) essential(unit, by string) (problems []Finding, required []string, err error) {
+	if atBoot, err := madeAtBoot(u.root, unit); err != nil || atBoot {
+		return nil, nil, err
+	}
+	file, err := u.file(unit)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch file {
+	case "":
+		return found(path.Join(u.scope.dirs[len(u.scope.dirs)-1], unit), "%s is missing%s", unit, by), nil, nil
+	case masked:
+		return found(path.Join(u.scope.dirs[0], unit), "%s is masked%s", unit, by), nil, nil
+	}
+	settings, err := u.settings(file, unit, linkedName(u.root, file))
+	if err != nil {
+		return nil, nil, err
+	}
+	if problems, err = u.programProblems(file, unit, settings); err != nil {
+		return nil, nil, err
+	}
+	required, err = u.required(settings, unit, linkedName(u.root, file))
+	return problems, required, err
+}
+
+// required lists what a unit cannot start without.
+func (u *units) required(settings unitSettings, names ...string) ([]string, error) {
+	var out []string
+	for _, key := range []string{"Requires", "Requisite", "BindsTo"} {
+		for _, value := range settings.list("Unit", key) {
+			for _, word := range strings.Fields(value) {
+				if name, ok := expandUnit(word, names[0]); ok && path.Ext(name) != "" {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	for _, name := range names {
+		for _, dir := range u.scope.dirs {
+			links, err := u.root.ReadDir(path.Join(dir, name+".requires"))
+			if err != nil && !isAbsent(err) {
+				return nil, err
+			}
+			for _, l := range links {
+				out = append(out, l.Name())
+			}
+		}
+	}
+	return out, nil
+}
+
+// essentials are units that nothing requires, and what a machine lacks without
+// them.
+var essentials = map[string]string{
+	"dbus.service":                       "services do not reach each other, and nobody can log in to a desktop",
+	"dbus.socket":                        "services do not reach each other, and nobody can log in to a desktop",
+	"local-fs.target":                    "/boot and what /etc/fstab says are not mounted",
+	"ostree-finalize-staged.service":     "updates are downloaded and never take effect",
+	"ostree-remount.service":             "/var and /sysroot may stay read-only",
+	"sockets.target":                     "services that start when they are needed do not start",
+	"systemd-journald.service":           "there are no logs",
+	"systemd-journald.socket":            "there are no logs",
+	"systemd-logind.service":             "sessions have no seat: neither graphics nor power keys work",
+	"systemd-tmpfiles-setup.service":     "folders of /var and /run that services need are not made",
+	"systemd-udevd.service":              "devices have no names and their drivers are not loaded",
+	"systemd-user-sessions.service":      "nobody but root can log in",
+	"systemd-sysusers.service":           "users that updates bring are not made",
+	"systemd-udev-trigger.service":       "drivers of devices that are there at boot are not loaded",
+	"systemd-tmpfiles-setup-dev.service": "device nodes that services need are not made",
+}
+
+func checkMaskedEssentials(_ context.Context, t *Target) ([]Finding, error) {
+	u, err := t.systemUnits()
+	if err != nil {
+		return nil, err
+	}
+	var out []Finding
+	for _, unit := range slices.Sorted(maps.Keys(essentials)) {
+		file, err := u.file(unit)
+		if err != nil {
+			return nil, err
+		}
+		if file == masked {
+			out = append(out, finding(path.Join(u.scope.dirs[0], unit), "%s is masked: %s", unit, essentials[unit]))
+		}
+	}
+	return out, nil
+}
+
+func checkUnitLinks(_ context.Context, t *Target) ([]Finding, error) {
+	all, err := t.units()
+	if err != nil {
+		return nil, err
+	}
+	var out []Finding
+	for _, u := range all {
+		for _, l := range u.links {
+			unit, err := u.missing(l)
+			if err != nil {
+				return nil, err
+			}
+			// Of default.target, its own rule speaks.
+			if unit != "" && l.unit != "default.target" {
+				out = append(out, finding(l.name, "the unit %q is not in the image", unit))
+			}
+		}
+	}
+	return out, nil
+}
+
+// missing is the unit that a link names, where it is not there. systemd goes
+// by names: where the link leads counts only for what is in none of its
+// folders.
+func (u *units) missing(l unitLink) (string, error) {
+	unit := l.unit
+	if l.alias {
+		if _, err := u.root.Stat(l.name); err == nil || !isAbsent(err) {
+			return "", err
+		}
+		unit = linkedName(u.root, l.name)
+	}
+	file, err := u.file(unit)
+	if err != nil || file != "" {
+		return "", err
+	}
+	atBoot, err := madeAtBoot(u.root, unit)
+	if err != nil || atBoot {
+		return "", err
+	}
+	return unit, nil
+}
+
+func checkUnitPrograms(ctx context.Context, t *Target) ([]Finding, error) {
+	all, err := t.units()
+	if err != nil {
+		return nil, err
+	}
+	var out []Finding
+	for _, u := range all {
+		services, err := u.services()
+		if err != nil {
+			return nil, err
+		}
+		for _, unit := range sortedKeys(services) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			file := services[unit]
+			settings, err := u.settings(file, unit, linkedName(t.Root, file))
+			if err != nil {
+				return nil, err
+			}
+			problems, err := u.programProblems(file, unit, settings)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, problems...)
+		}
+	}
+	return out, nil
+}
+
+// programProblems looks for the programs that a service cannot start without.
+func (u *units) programProblems(file, unit string, settings unitSettings) ([]Finding, error) {
+	for _, key := range []string{"RootDirectory", "RootImage", "ExecSearchPath", "ExtensionDirectories", "ExtensionImages"} {
+		if settings.last("Service", key) != "" {
+			return nil, nil // its programs are not those of the image
+		}
+	}
+	if starts, err := u.mayStart(settings, unit); err != nil || !starts {
+		return nil, err
+	}
+	var out []Finding
+	for _, key := range []string{"ExecStartPre", "ExecStart"} {
+		for _, value := range settings.list("Service", key) {
+			p, ok := parseExec(value, unit)
+			if !ok || p.mayFail {
+				continue
+			}
+			problem, err := u.programProblem(p.name)
+			if err != nil {
+				return nil, err
+			}
+			if problem != "" {
+				out = append(out, finding(file, "%s= of %s: the program %q %s", key, unit, p.name, problem))
+			}
+		}
+	}
+	return out, nil
+}
+
+// atRunTime are folders that machines fill.
+var atRunTime = []string{"dev", "home", "mnt", "proc", "root", "run", "srv", "sys", "tmp", "var"}
+
+func (u *units) programProblem(name string) (string, error) {
+	candidates := []string{strings.TrimPrefix(path.Clean(name), "/")}
+	if !path.IsAbs(name) {
+		candidates = nil
+		for _, dir := range programDirs {
+			candidates = append(candidates, path.Join(dir, name))
+		}
+	}
+	for _, c := range candidates {
+		if top, _, _ := strings.Cut(behindLink(u.root, c), "/"); slices.Contains(atRunTime, top) {
+			return "", nil
+		}
+		fi, err := u.root.Stat(c)
+		switch {
+		case isAbsent(err):
+		case err != nil:
+			return "", err
+		case fi.IsDir():
+			return "is a directory", nil
+		case fi.Mode().Perm()&0o111 == 0:
+			return fmt.Sprintf("may not be executed (mode %v)", fi.Mode()), nil
+		default:
+			return "", nil
+		}
+	}
+	return "is not in the image", nil
+}
+
+// mayStart evaluates the conditions about files of the image itself, which
+// packages use for what only does something beside another package.
+func (u *units) mayStart(settings unitSettings, unit string) (bool, error) {
+	for _, key := range []string{"ConditionPathExists", "ConditionPathIsDirectory", "ConditionFileIsExecutable", "ConditionFileNotEmpty", "ConditionDirectoryNotEmpty"} {
+		for _, value := range settings.list("Unit", key) {
+			name, ok := expandUnit(value, unit)
+			// "|" makes it one of several, and "!" turns it around.
+			if !ok || !strings.HasPrefix(name, "/") {
+				continue
+			}
+			name = strings.TrimPrefix(path.Clean(name), "/")
+			if top, _, _ := strings.Cut(behindLink(u.root, name), "/"); top == "etc" || slices.Contains(atRunTime, top) {
+				continue
+			}
+			if _, err := u.root.Stat(name); isAbsent(err) {
+				return false, nil
+			} else if err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
