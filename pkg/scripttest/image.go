@@ -20,32 +20,38 @@ const (
 	kver     = "6.12.0-55.el10.x86_64"
 	modules  = "usr/lib/modules/" + kver
 	amd64ELF = 62
+
+	prepareRoot = "[composefs]\nenabled = yes\n"
 )
 
 // goodRootfs is an image that every rule passes.
 func goodRootfs() fake.Files {
 	initramfs := fake.Files{
-		"init":                               fake.Link("usr/lib/systemd/systemd"),
-		"usr/lib/systemd/systemd":            fake.Program(fake.ELF(amd64ELF)),
-		modules + "/erofs.ko":                fake.Text("module"),
-		"usr/lib/ostree/ostree-prepare-root": fake.Program(fake.ELF(amd64ELF)),
-		"usr/lib/systemd/system/ostree-prepare-root.service":                             fake.Text("[Unit]\n"),
+		"init":                                               fake.Link("usr/lib/systemd/systemd"),
+		"usr/lib/systemd/systemd":                            fake.Program(fake.ELF(amd64ELF)),
+		modules + "/kernel/fuse.ko":                          fake.Text("module"),
+		"usr/lib/ostree/prepare-root.conf":                   fake.Text(prepareRoot),
+		"usr/lib/ostree/ostree-prepare-root":                 fake.Program(fake.ELF(amd64ELF)),
+		"usr/lib/systemd/system/ostree-prepare-root.service": fake.Text("[Unit]\n"),
 		"usr/lib/systemd/system/initrd-root-fs.target.wants/ostree-prepare-root.service": fake.Link("../ostree-prepare-root.service"),
 		"lib": fake.Link("usr/lib"),
 	}
 	return fake.Files{
 		"boot": fake.Dir(), "dev": fake.Dir(), "proc": fake.Dir(), "run": fake.Dir(), "sys": fake.Dir(),
 		"sysroot": fake.Dir(), "tmp": fake.Dir(), "var": fake.Dir(),
-		"ostree":                   fake.Link("sysroot/ostree"),
-		"sbin":                     fake.Link("usr/sbin"),
-		"etc/hostname":             fake.Text("kiln\n"),
-		"usr/lib/os-release":       fake.Text("ID=kiln\nVERSION_ID=1.2\nPRETTY_NAME=\"Kiln 1.2\"\n"),
-		"usr/lib/systemd/systemd":  fake.Program(fake.ELF(amd64ELF)),
-		"usr/sbin/init":            fake.Link("../lib/systemd/systemd"),
-		modules + "/erofs.ko":      fake.Text("module"),
-		modules + "/modules.dep":   fake.Text("erofs.ko:\n"),
-		modules + "/vmlinuz":       fake.Text(fake.Kernel(kver, "amd64")),
-		modules + "/initramfs.img": fake.Text(fake.Zstd(fake.Initramfs(initramfs))),
+		"ostree":                           fake.Link("sysroot/ostree"),
+		"sbin":                             fake.Link("usr/sbin"),
+		"etc/hostname":                     fake.Text("kiln\n"),
+		"usr/lib/os-release":               fake.Text("ID=kiln\nVERSION_ID=1.2\nPRETTY_NAME=\"Kiln 1.2\"\n"),
+		"usr/lib/systemd/systemd":          fake.Program(fake.ELF(amd64ELF)),
+		"usr/sbin/init":                    fake.Link("../lib/systemd/systemd"),
+		modules + "/kernel/fuse.ko":        fake.Text(fake.Module(kver, "SMP", true)),
+		modules + "/modules.builtin":       fake.Text("kernel/ext4.ko\nkernel/erofs.ko\nkernel/overlay.ko\n"),
+		modules + "/modules.dep":           fake.Text("kernel/fuse.ko:\n"),
+		modules + "/modules.dep.bin":       fake.Text("index"),
+		modules + "/vmlinuz":               fake.Text(fake.Kernel(kver, "amd64")),
+		modules + "/initramfs.img":         {Mode: 0o600, Content: fake.Zstd(fake.Initramfs(initramfs))},
+		"usr/lib/ostree/prepare-root.conf": fake.Text(prepareRoot),
 	}
 }
 
@@ -54,11 +60,16 @@ func changed(ts *testscript.TestScript, changes []string) fake.Files {
 	files := goodRootfs()
 	for _, change := range changes {
 		name, text, replaced := strings.Cut(change, "=")
+		f, there := files[name]
 		if replaced {
-			files[name] = fake.Text(text)
+			if !there || !f.Mode.IsRegular() {
+				f = fake.Text("")
+			}
+			f.Content = text
+			files[name] = f
 			continue
 		}
-		if _, ok := files[name]; !ok {
+		if !there {
 			ts.Fatalf("the image has no %q to remove", name)
 		}
 		delete(files, name)
@@ -81,7 +92,8 @@ func rootfs(ts *testscript.TestScript, args []string) {
 		case fs.ModeSymlink:
 			ts.Check(os.Symlink(f.Content, path))
 		default:
-			ts.Check(os.WriteFile(path, []byte(f.Content), f.Mode.Perm()))
+			// No script is root, who alone can read the initramfs of the image.
+			ts.Check(os.WriteFile(path, []byte(f.Content), f.Mode.Perm()|0o444))
 		}
 	}
 }
@@ -94,7 +106,8 @@ func layout(ts *testscript.TestScript, args []string) {
 	blobs := fake.Blobs{}
 	desc := blobs.Manifest(imgspecv1.Image{
 		Platform: imgspecv1.Platform{OS: "linux", Architecture: "amd64"},
-		Config:   imgspecv1.ImageConfig{Labels: map[string]string{"containers.bootc": "1"}},
+		Config:   imgspecv1.ImageConfig{Labels: map[string]string{"containers.bootc": "1", "org.opencontainers.image.version": "1.2"}},
+		History:  []imgspecv1.History{{CreatedBy: "kiln"}},
 	}, changed(ts, args[2:]))
 	desc.Annotations = map[string]string{imgspecv1.AnnotationRefName: args[1]}
 	ts.Check(os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755))
