@@ -32,6 +32,12 @@ const fuseDep = "kernel/fs/fuse.ko.xz:\n"
 var driverFixtures = []fixture{
 	{name: "drivers in the initramfs", add: inInitramfs(allButErofs, fuseDep+"kernel/erofs.ko.zst: kernel/lz4.ko.zst\nkernel/lz4.ko.zst:\n", "kernel/erofs.ko.zst", "kernel/lz4.ko.zst").
 		With(ofKernel("kernel/erofs.ko.zst", "kernel/lz4.ko.zst"))},
+	{
+		rule: "initramfs-kernel", name: "another's, and with it no driver",
+		add: withInitramfs(goodInitramfs.Without("usr/lib/modules/" + kver + "/kernel/fs/fuse.ko.xz").With(fake.Files{"usr/lib/modules/6.1.0/a.ko": fake.Text("")})).
+			With(fake.Files{modules + "modules.builtin": fake.Text("kernel/fs/nothing.ko\n")}),
+		want: []string{"/" + initrd + `: it has modules of kernel "6.1.0", and the kernel is "6.12.0-55.el10.x86_64"`},
+	},
 	{name: "what is built in is not known", remove: []string{modules + "modules.builtin"}},
 	{
 		name: "any root file system", remove: []string{installDir + "00-kiln.toml", "usr/bin/bootc"},

@@ -92,6 +92,9 @@ func eachDrivers(t *Target, f func(*bootKernel, *drivers) ([]Finding, error)) ([
 		if err != nil {
 			return nil, err
 		}
+		if len(tree.Files) > 0 && !slices.Contains(i.Versions(), tree.Release) {
+			return nil, NotApplicable("the initramfs has no modules of the kernel: see rule initramfs-kernel")
+		}
 		d := &drivers{tree: tree, loaded: map[string]bool{}, needs: map[string][]string{}}
 		for _, name := range i.Modules() {
 			d.loaded[name] = true
