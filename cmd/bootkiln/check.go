@@ -13,7 +13,6 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/progress"
-	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
 type checkOptions struct {
@@ -21,6 +20,7 @@ type checkOptions struct {
 	globals  *globals
 	image    string
 	rootfs   string
+	base     string
 	rules    check.Options
 	list     bool
 	registry registryFlags
@@ -69,6 +69,8 @@ an annotation for each rule.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.rootfs, "rootfs", "", "folder that holds a root file system")
+	cmd.Flags().StringVar(&o.base, "base", "", "image that it is made from: rights that programs have there are no finding")
+	cmd.Flags().StringArrayVar(&o.rules.Repositories, "published", nil, "repository that machines update from")
 	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "rule not to apply")
 	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "rule whose findings are warnings")
 	cmd.Flags().StringArrayVar(&o.rules.Error, "error", nil, "rule whose findings are errors")
@@ -94,21 +96,29 @@ func (o *checkOptions) run(ctx context.Context) (err error) {
 	if err := usableRules(o.rules); err != nil {
 		return err
 	}
+	options, err := o.registry.options(o.env)
+	if err != nil {
+		return err
+	}
 	var img image.Image
 	var closer io.Closer = io.NopCloser(nil)
 	if o.rootfs != "" {
 		img, err = image.OpenDir(o.rootfs)
 	} else {
-		var options registry.Options
-		if options, err = o.registry.options(o.env); err != nil {
-			return err
-		}
 		img, closer, err = openImage(ctx, o.image, o.store.options(o.env, nil), options)
 	}
 	if err != nil {
 		return err
 	}
 	defer closing(closer, &err)
+	if o.base != "" {
+		base, closer, err := openImage(ctx, o.base, o.store.options(o.env, nil), options)
+		if err != nil {
+			return err
+		}
+		defer closer.Close()
+		o.rules.Base = base
+	}
 	report, err := check.Run(ctx, img, o.rules)
 	if err != nil {
 		return err

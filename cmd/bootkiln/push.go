@@ -81,7 +81,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned image", tags[0])},
 			"give --sign-by KEY, or push without a tag")
 	}
-	rules := check.Options{Skip: o.skip}
+	rules := check.Options{Skip: o.skip, Repositories: []string{repository}}
 	if err := usableRules(rules); err != nil {
 		return err
 	}

@@ -44,8 +44,9 @@ func required(id string) bool {
 	return slices.ContainsFunc(check.Rules(), func(r check.Rule) bool { return r.ID == id && r.Required })
 }
 
-// rulesOf are the recipe's own words on the rules; unknown ones are problems of
-// the recipe, and so are exceptions from those that no published image may fail.
+// rulesOf are the recipe's own words on the rules, and on where its image will
+// be; unknown rules are problems of the recipe, and so are exceptions from those
+// that no published image may fail.
 func rulesOf(r *recipe.Recipe) (check.Options, diag.List) {
 	var o check.Options
 	var problems diag.List
@@ -71,6 +72,9 @@ func rulesOf(r *recipe.Recipe) (check.Options, diag.List) {
 	take(&o.Skip, r.Checks.Skip, "checks.skip", false)
 	take(&o.Warn, r.Checks.Warn, "checks.warn", false)
 	take(&o.Error, r.Checks.Error, "checks.error", true)
+	for _, t := range r.Publish {
+		o.Repositories = append(o.Repositories, t.To.Value)
+	}
 	return o, problems
 }
 
