@@ -12,7 +12,7 @@ var leftoverFixtures = []fixture{
 		"etc/ssl/test.key":                      fake.Text(pem), // of a package
 		"usr/lib/sysimage/dpkg/info/libc6.list": fake.Text("/.\n/etc/ssl/test.key\n/opt/test/key.pem\n"),
 		"var/opt/test/key.pem":                  fake.Text(pem),
-		"usr/local/lib/x/tests/a/key": fake.Text(pem),
+		"usr/local/lib/x/tests/a/key":           fake.Text(pem),
 		"usr/share/doc/key":                     fake.Text(pem),
 		"etc/magic":                             fake.Text("0 string -----BEGIN RSA PRIVATE KEY----- key\n-----BEGIN PRIVATE KEY-----\n(and so on)\n"),
 		"usr/lib/tmpfiles.d/x.conf":             fake.Text("C! /var/opt/test\nL+ /var/home\nL /var/roothome\nd /var/lib/dbus\nd /var/cache/dnf\n"),
