@@ -48,6 +48,7 @@ var leftoverFixtures = []fixture{
 			"root/.aws/credentials":         fake.Text("[default]\naws_secret_access_key = x\n"),
 			"root/.npmrc":                   fake.Text("//registry.example/:_authToken=npm_x\n"),
 			"etc/pki/entitlement/1-key.pem": fake.Text(pem),
+
 			"etc/NetworkManager/system-connections/w.nmconnection": fake.Text("[wifi-security]\npsk=secret\n"),
 		},
 		want: []string{
