@@ -65,9 +65,9 @@ func parseRPMHeader(blob []byte) (*rpmHeader, error) {
 	return &rpmHeader{index: blob[8:end], data: blob[end : end+int(size)]}, nil
 }
 
-// find returns the data of a tag, from its first byte to the end of all data;
-// found is false where the header has it not.
-func (h *rpmHeader) find(tag uint32, types ...uint32) (data []byte, count int, found bool, err error) {
+// find returns the data of a tag, from its first byte to the end of all data,
+// and how many values it has: none where the header has it not.
+func (h *rpmHeader) find(tag uint32, types ...uint32) (data []byte, count int, err error) {
 	for e := h.index; len(e) > 0; e = e[rpmEntrySize:] {
 		if binary.BigEndian.Uint32(e) != tag {
 			continue
@@ -75,12 +75,12 @@ func (h *rpmHeader) find(tag uint32, types ...uint32) (data []byte, count int, f
 		kind, offset, n := binary.BigEndian.Uint32(e[4:]), binary.BigEndian.Uint32(e[8:]), binary.BigEndian.Uint32(e[12:])
 		for _, t := range types {
 			if t == kind && uint64(offset) <= uint64(len(h.data)) && uint64(n) <= uint64(len(h.data)) {
-				return h.data[offset:], int(n), true, nil
+				return h.data[offset:], int(n), nil
 			}
 		}
-		return nil, 0, false, fmt.Errorf("%w: tag %d of type %d at %d", errRPMHeader, tag, kind, offset)
+		return nil, 0, fmt.Errorf("%w: tag %d of type %d at %d", errRPMHeader, tag, kind, offset)
 	}
-	return nil, 0, false, nil
+	return nil, 0, nil
 }
 
 // text returns a string, "" where the header has it not.
@@ -93,7 +93,7 @@ func (h *rpmHeader) text(tag uint32) (string, error) {
 }
 
 func (h *rpmHeader) texts(tag uint32) ([]string, error) {
-	data, count, _, err := h.find(tag, rpmString, rpmStringArray, rpmI18NString)
+	data, count, err := h.find(tag, rpmString, rpmStringArray, rpmI18NString)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (h *rpmHeader) texts(tag uint32) ([]string, error) {
 }
 
 func (h *rpmHeader) numbers(tag uint32) ([]uint32, error) {
-	data, count, _, err := h.find(tag, rpmInt32)
+	data, count, err := h.find(tag, rpmInt32)
 	if err != nil {
 		return nil, err
 	}
