@@ -43,6 +43,11 @@ type repoSetup struct {
 	entries []repoEntry
 	// mounted are the files of repoFolder, by name.
 	mounted map[string]Source
+	// owners are the entries that files are of, by path, and clashes those
+	// entries of which it was said that a file is another one's, by path in the
+	// recipe.
+	owners  map[string]repoEntry
+	clashes map[string]bool
 	// kept are files that the image gets.
 	kept []keptFile
 	// words become Terms.Repos.
@@ -77,7 +82,7 @@ func (p *planner) repos() {
 	if p.manager == nil {
 		return
 	}
-	s := &repoSetup{planner: p, distro: p.plan.Base.Distro, mounted: map[string]Source{}, entries: repoEntries(p.r.Repos)}
+	s := &repoSetup{planner: p, distro: p.plan.Base.Distro, mounted: map[string]Source{}, owners: map[string]repoEntry{}, clashes: map[string]bool{}, entries: repoEntries(p.r.Repos)}
 	p.manager.Repos(s)
 
 	p.manager = p.manager.With(s.terms())
@@ -168,14 +173,28 @@ func (e repoEntry) word(value string) Word { return Word{Value: value, Origin: e
 // add puts a file of a repository where transactions find it: into the folder
 // of the image where the repository is kept, else into the mounted one. It
 // returns the path there.
+//
+// Names are made of those of repositories, and of files, which can be the same
+// where the repositories are not: one file would take the place of the other.
 func (s *repoSetup) add(e repoEntry, folder, name string, src Source) string {
+	at := repoFolder + "/" + name
+	if e.keep() {
+		at = folder + name
+	}
+	if first, taken := s.owners[at]; !taken {
+		s.owners[at] = e
+	} else if first.where != e.where && !s.clashes[e.where] {
+		s.clashes[e.where] = true // which the file of its key would say again
+		s.problem(e.what().Pos, "conflict", e.where, "give one of them another name",
+			"the repository %q has the same file, %q, as %q (%s)", e.what().Value, name, first.what().Value, first.what().Pos)
+	}
 	if e.keep() {
 		s.kept = append(s.kept, keptFile{folder, name, src, e.what().Pos})
 		s.inImage = append(s.inImage, e.word(e.what().Value))
-		return folder + name
+	} else {
+		s.mounted[name] = src
 	}
-	s.mounted[name] = src
-	return repoFolder + "/" + name
+	return at
 }
 
 // key returns where the key of a repository is: its address, or the path of

@@ -21,6 +21,9 @@ func problemsOf(t *testing.T, distro, text string) []string {
 		"keys/binary.gpg":   {Data: []byte("\x99\x01")},
 		"repos/ok.repo":     {Data: []byte("[a]\nbaseurl=x\ngpgcheck = 1\nexcludepkgs=b\n")},
 		"repos/off.repo":    {Data: []byte("# gpgcheck=1\n[a]\nbaseurl=x\n\n[b]\nbaseurl=y\ngpgcheck=0\n")},
+		"repos/newer.repo":  {Data: []byte("[a]\nbaseurl=x\ngpgcheck=1\npkg_gpgcheck=0\n[b]\nbaseurl=x\ngpgcheck=1\npkg_gpgcheck=True\n")},
+		"other/ok.repo":     {Data: []byte("[c]\nbaseurl=x\ngpgcheck=1\n")},
+		"other/ok.sources":  {Data: []byte("Types: deb\nURIs: y\n")},
 		"repos/none.repo":   {Data: []byte("baseurl=x\n")},
 		"repos/ok.sources":  {Data: []byte("Types: deb\nURIs: x\n")},
 		"repos/off.sources": {Data: []byte("Types: deb\nTrusted:  yes\n")},
@@ -99,6 +102,28 @@ func TestRepositoryProblems(t *testing.T) {
 			`7:12: "repos/none.repo" describes no repository (invalid-value); a repository begins with its ID, as in [site]`,
 			`repos/off.repo:2:1: the repository "a" does not say to check the signatures of its packages (unchecked-packages); write gpgcheck=1, and gpgkey with the address of the key`,
 			`repos/off.repo:7:1: the repository "b" does not check the signatures of its packages (unchecked-packages); write gpgcheck=1, and gpgkey with the address of the key`,
+		}},
+		"unchecked by its newer name": {"fedora-43", "repos: [{file: repos/newer.repo}]\n", []string{
+			`repos/newer.repo:4:1: the repository "a" does not check the signatures of its packages with DNF 5 (unchecked-packages); take it out: gpgcheck=1 says the same to every DNF`,
+		}},
+		"the same file of dnf": {"centos-9", "repos:\n" +
+			"  - {file: repos/ok.repo}\n" +
+			"  - {file: other/ok.repo}\n" +
+			"  - {name: ok, baseurl: \"https://example.com/\", gpgkey: keys/ok.asc}\n" +
+			"  - {name: \"a:b\", baseurl: \"https://example.com/\", gpgkey: keys/ok.asc}\n" +
+			"  - {name: a_b, baseurl: \"https://example.com/2\", gpgkey: keys/ok.asc}\n" +
+			"  - {name: \"b:c\", baseurl: \"https://example.com/\", gpgkey: keys/ok.asc, keep: true}\n" +
+			"  - {name: b_c, baseurl: \"https://example.com/2\", gpgkey: keys/ok.asc}\n" +
+			"  - {file: repos/ok.repo}\n", []string{
+			`6:12: the repository "other/ok.repo" has the same file, "ok.repo", as "repos/ok.repo" (recipe.yaml:5:12) (conflict); give one of them another name`,
+			`7:12: the repository "ok" has the same file, "ok.repo", as "repos/ok.repo" (recipe.yaml:5:12) (conflict); give one of them another name`,
+			`9:12: the repository "a_b" has the same file, "RPM-GPG-KEY-a_b.asc", as "a:b" (recipe.yaml:8:12) (conflict); give one of them another name`,
+		}},
+		"the same file of dnf, kept": {"centos-9", "repos: [{file: repos/ok.repo, keep: true}, {file: other/ok.repo, keep: true}]\n", []string{
+			`4:51: the repository "other/ok.repo" has the same file, "ok.repo", as "repos/ok.repo" (recipe.yaml:4:16) (conflict); give one of them another name`,
+		}},
+		"the same file of apt": {"debian-12", "repos: [{file: repos/ok.sources}, {file: other/ok.sources}]\n", []string{
+			`4:42: the repository "other/ok.sources" has the same file, "ok.sources", as "repos/ok.sources" (recipe.yaml:4:16) (conflict); give one of them another name`,
 		}},
 		"unchecked files of apt": {"debian-12", "repos:\n  - {file: repos/off.sources}\n  - {file: repos/off.list}\n", []string{
 			`repos/off.list:1:1: the repository does not check its signature (unchecked-packages); take that out, and name the key in Signed-By`,
