@@ -144,6 +144,9 @@ func (r *run) check(ctx context.Context, img image.Image) error {
 		if err := r.keep("check.json", report); err != nil {
 			return err
 		}
+		if err := r.optional(ctx, img, st); err != nil {
+			return err
+		}
 		failed, err := check.Assertions(ctx, img, r.in.Recipe.Tests)
 		if err != nil {
 			return err

@@ -25,6 +25,9 @@ type Result struct {
 	Image string `json:"image"`
 	// Checks counts the findings of the image's checks, by severity.
 	Checks *CheckCount `json:"checks,omitempty"`
+	// OptionalUnavailable are the optional packages that could not be installed,
+	// in the order in which they were tried.
+	OptionalUnavailable []string `json:"optionalUnavailable,omitempty"`
 	// Published has one entry for each target that was reached, in order.
 	Published []Published `json:"published"`
 	Stages    []StageTime `json:"stages"`

@@ -102,6 +102,7 @@ func (p *planner) checkName(where string, w Word, optional bool) {
 // what could not be installed there is no matter of this image.
 func (p *planner) optional(words []Word) Instruction {
 	p.ask(Questions{Optional: words})
+	p.plan.Optional = append(p.plan.Optional, words...)
 	i := p.work(p.manager.InstallOptional(words))
 	if !p.reporting {
 		p.reporting = true
