@@ -100,7 +100,9 @@ func (s *repoSetup) describedAPT(e repoEntry) (own []Word) {
 	if u, err := url.Parse(e.BaseURL.Value); err == nil {
 		host = u.Hostname()
 	}
-	s.pin(e, id, fmt.Sprintf("origin %q", host))
+	if s.pin(e, id, fmt.Sprintf("origin %q", host)) {
+		own = append(own, e.word("--pin="+id+"="+host))
+	}
 	return own
 }
 
@@ -174,8 +176,8 @@ func (s *repoSetup) debian(e repoEntry) []Word {
 
 // pin writes what the recipe says of what is taken from a repository, as
 // apt_preferences(5) has it: there, the highest number wins, and 500 is what a
-// repository has of which nothing is said.
-func (s *repoSetup) pin(e repoEntry, id, which string) {
+// repository has of which nothing is said. It reports whether there is any.
+func (s *repoSetup) pin(e repoEntry, id, which string) bool {
 	const usual, never = 500, -1
 	number := usual
 	if n, err := strconv.Atoi(e.Priority.Value); err == nil {
@@ -199,6 +201,7 @@ func (s *repoSetup) pin(e repoEntry, id, which string) {
 	if len(text) > 0 {
 		s.addAPT(e, pinFolderAPT, "bootkiln-"+id+".pref", generated([]byte(strings.Join(text, "\n")), 0o644))
 	}
+	return len(text) > 0
 }
 
 // onlyNames reports what a pin of apt's would match no package with.
