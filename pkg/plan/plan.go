@@ -85,24 +85,25 @@ type Base struct {
 // Kind says which word of the recipe a step stands for.
 type Kind string
 
-// The kinds of steps, in the order in which they stand in a plan.
+// The kinds of steps, in the order in which they stand in a plan. A display
+// manager is set up after the files, which may have its session.
 const (
 	KindBase       Kind = "base"
 	KindResolve    Kind = "resolve" // in a [Query] only
 	KindRepos      Kind = "repos"
 	KindInstall    Kind = "install"
 	KindOptional   Kind = "optional"
-	KindRemove     Kind = "remove"
-	KindLock       Kind = "lock"
 	KindLocale     Kind = "locale"
 	KindDesktop    Kind = "desktop"
+	KindFlatpak    Kind = "flatpak"
+	KindRemove     Kind = "remove"
+	KindLock       Kind = "lock"
 	KindHostname   Kind = "hostname"
 	KindFiles      Kind = "files"
 	KindUsers      Kind = "users"
 	KindSystemd    Kind = "systemd"
 	KindKernelArgs Kind = "kernel-args"
 	KindDracut     Kind = "dracut"
-	KindFlatpak    Kind = "flatpak"
 	KindTrust      Kind = "trust"
 	KindRun        Kind = "run"
 	KindInitramfs  Kind = "initramfs"

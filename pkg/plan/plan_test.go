@@ -165,7 +165,7 @@ func TestOrderOfSteps(t *testing.T) {
 		got = append(got, s.Kind)
 	}
 	want := []plan.Kind{
-		plan.KindBase, plan.KindInstall, plan.KindOptional, plan.KindRemove, plan.KindLocale, plan.KindFiles,
+		plan.KindBase, plan.KindInstall, plan.KindOptional, plan.KindLocale, plan.KindRemove, plan.KindFiles,
 		plan.KindSystemd, plan.KindKernelArgs, plan.KindRun, plan.KindRun, plan.KindRun,
 		plan.KindInitramfs, plan.KindCleanup, plan.KindLabels,
 	}
