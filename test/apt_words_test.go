@@ -159,8 +159,8 @@ func (p aptProject) wantDebs(t *testing.T, names ...string) {
 	}
 }
 
-// wantOfAPT fails the test unless the image has exactly these files more, or
-// fewer with a "-", than the base where apt and bootkiln could leave some.
+// wantOfAPT fails the test unless the image has exactly these files where apt
+// and bootkiln could leave some.
 func (p aptProject) wantOfAPT(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
