@@ -105,6 +105,9 @@ type planner struct {
 	manager PackageManager // nil after an error about the distribution
 	// repoMounts show the repositories of the recipe to the package manager.
 	repoMounts []Mount
+	// buildKeys are the folders of the image's own repositories where some are
+	// for the build only and have keys in the database of packages; else "".
+	buildKeys string
 	// prepared is how many steps stand before the first that may install, and
 	// questions are the names of those that do.
 	prepared  int

@@ -64,9 +64,19 @@ func TestSectionsOfRepositories(t *testing.T) {
 	repos := filepath.Join(dir, "yum.repos.d")
 	base, brought, kept := filepath.Join(repos, "base.repo"), filepath.Join(repos, "x.repo"), filepath.Join(repos, "y.repo")
 	put(t, base, before)
+	// dnf has more folders than one, and not all of them are there.
+	second := filepath.Join(dir, "repos.d")
+	repos += ":" + second + ":" + filepath.Join(dir, "none")
+	own, other := filepath.Join(second, "own.repo"), filepath.Join(second, "other.repo")
+	put(t, own, "[own]\n")
 	if out, err := run("repo-sections.sh", "save", repos); err != nil {
 		t.Fatal(err, out)
 	}
+	put(t, other, "[other]\n")
+	// What dnf itself writes meanwhile, of the subscription.
+	const subscription = "[rhel-9-for-x86_64-baseos-rpms]\nenabled = 1\n"
+	redhat := filepath.Join(dir, "yum.repos.d", "redhat.repo")
+	put(t, redhat, subscription)
 	put(t, brought, "[x]\nname=x\nenabled=1\ngpgcheck=1\n[x-unsaid]\nname=y\n[x-off]\nenabled=0\n[x-yes]\nEnabled=0\nenabled=yes\n")
 	put(t, kept, "[y]\nenabled=True\n")
 	if out, err := run("repo-sections.sh", "restore", repos, "y*", "base*"); err != nil {
@@ -75,10 +85,14 @@ func TestSectionsOfRepositories(t *testing.T) {
 	wantFile(t, base, before)
 	wantFile(t, brought, "[x]\nenabled=0\nname=x\ngpgcheck=1\n[x-unsaid]\nenabled=0\nname=y\n[x-off]\nenabled=0\n[x-yes]\nenabled=0\nEnabled=0\n")
 	wantFile(t, kept, "[y]\nenabled=True\n")
+	wantFile(t, own, "[own]\n")
+	wantFile(t, other, "[other]\nenabled=0\n")
+	wantFile(t, redhat, subscription)
 
-	if out, err := run("repo-sections.sh", "enable", repos, "quiet"); err != nil {
+	if out, err := run("repo-sections.sh", "enable", repos, "quiet", "other", "unsaid"); err != nil {
 		t.Fatal(err, out)
 	}
+	wantFile(t, other, "[other]\nenabled=1\n")
 	wantFile(t, base, strings.Replace(before, "[quiet]\nenabled = 0\n", "[quiet]\nenabled=1\n", 1))
 	if out, err := run("repo-sections.sh", "enable", repos, "qui"); err == nil || out != "bootkiln: the image has no repository \"qui\"\n" {
 		t.Errorf("an unknown repository: got %v, %q", err, out)
@@ -247,6 +261,20 @@ func TestEntitlement(t *testing.T) {
 		if out, err := run("entitlement.sh", "open", filepath.Join(dir, "none"), dir); err == nil {
 			t.Errorf("got %q", out)
 		}
+	})
+	t.Run("of the host", func(t *testing.T) {
+		t.Parallel()
+		dir, run := stage(t, "entitlement.sh")
+		repos := filepath.Join(dir, "redhat.repo.d", "redhat.repo")
+		put(t, repos, "[of the image]\n")
+		if out, err := run("entitlement.sh", "open", repos); err != nil {
+			t.Fatal(err, out)
+		}
+		put(t, repos, "[of the subscription]\n")
+		if out, err := run("entitlement.sh", "close", repos); err != nil {
+			t.Fatal(err, out)
+		}
+		wantFile(t, repos, "[of the image]\n")
 	})
 	t.Run("no repositories before", func(t *testing.T) {
 		t.Parallel()

@@ -60,10 +60,14 @@ type repoSetup struct {
 	scripts []string
 	// releasing is true where packages bring repositories, of which those that
 	// match stay are enabled in the image.
-	releasing bool
-	stay      []Word
-	// hasKeys is true where the package of other distributions' keys is there.
-	hasKeys bool
+	// Of those, main are the IDs that are enabled even where a base disabled
+	// them.
+	releasing  bool
+	stay, main []Word
+	// hasKeys is true where the package of other distributions' keys is there,
+	// and borrowed returns such packages.
+	hasKeys  bool
+	borrowed []Command
 	// inImage names the repositories that change the image.
 	inImage []Word
 }
@@ -112,14 +116,6 @@ func (p *planner) repos() {
 		}
 		p.step(KindRepos, "Repositories: "+strings.Join(names, ", "), origins(s.inImage), instructions...)
 	}
-}
-
-// prepareWith adds a script to prepare.
-func (s *repoSetup) prepareWith(script string, words []Word, args ...string) {
-	if !slices.Contains(s.scripts, script) {
-		s.scripts = append(s.scripts, script)
-	}
-	s.prepare = append(s.prepare, scriptCommand(script, words, args...))
 }
 
 // terms are those of the transactions so far.
