@@ -141,6 +141,7 @@ func (p *planner) base(ctx context.Context) error {
 	distro, pos, where := info.Distro, b.Image.Pos, "base.image"
 	if b.Distro.IsSet() {
 		distro, pos, where = ParseDistro(b.Distro.Value), b.Distro.Pos, "base.distro"
+		p.diags = append(p.diags, contradiction(b.Distro, info.Distro)...)
 	}
 	switch p.manager = managerFor(distro); {
 	case distro.ID == "":
