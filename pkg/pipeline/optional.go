@@ -46,7 +46,7 @@ func (r *run) optional(ctx context.Context, img image.Image, st progress.Stage) 
 		st.Infof("optional packages that are not in the image: %s", strings.Join(names, ", "))
 	}
 	notes.Sort()
-	return concluded(notes, st)
+	return r.concluded(notes, st)
 }
 
 // readOptional returns the lines of [plan.OptionalReport], nil where the image

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 )
 
@@ -33,6 +35,11 @@ type Result struct {
 	Stages    []StageTime `json:"stages"`
 	// Error is why the run ended early, "" for one that went well.
 	Error string `json:"error,omitempty"`
+	// Problems are those of the recipe, warnings and notes included, as
+	// `validate --format json` prints them.
+	Problems diag.List `json:"problems,omitempty"`
+	// Tests has the recipe's tests that the image fails, in the same form.
+	Tests diag.List `json:"tests,omitempty"`
 }
 
 // BaseImage says what an image was built on.
@@ -47,6 +54,15 @@ type BaseImage struct {
 type CheckCount struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
+	// FailedTests counts the recipe's tests that the image fails.
+	FailedTests int `json:"failedTests"`
+}
+
+// checkReport is what check.json holds: the findings of the rules, and the
+// tests of the recipe that the image fails.
+type checkReport struct {
+	*check.Report
+	Tests diag.List `json:"tests"`
 }
 
 // Published says how far one target got.
