@@ -22,7 +22,7 @@ func planText(t *testing.T, distro, text string) (*plan.Plan, []string) {
 	}
 	var found []string
 	for _, d := range problems {
-		found = append(found, d.Error())
+		found = append(found, d.String())
 	}
 	return p, found
 }
