@@ -9,7 +9,7 @@ export GOTOOLCHAIN := local
 
 # What must build and pass without cgo, tags and root.
 LIGHT := ./pkg/diag/... ./pkg/recipe/... ./pkg/plan/... ./pkg/containerfile/... ./pkg/kernel/... ./pkg/check/... \
-	./pkg/progress/... ./pkg/image ./pkg/packagedb/... ./pkg/diff/... ./pkg/host/... ./pkg/scaffold/... ./pkg/pipeline/...
+	./pkg/progress/... ./pkg/image ./pkg/packagedb/... ./pkg/repofile/... ./pkg/diff/... ./pkg/host/... ./pkg/scaffold/... ./pkg/pipeline/...
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
@@ -33,11 +33,11 @@ test: deps-build ## every test that needs no root
 
 .PHONY: e2e
 e2e: build base ## the tests that need root, a store and a registry
-	go test -count=1 -p 1 -tags=$(TAGS),e2e ./test/...
+	go test -count=1 -p 1 -timeout 60m -tags=$(TAGS),e2e ./test/...
 
 .PHONY: bench
 bench: build base ## overhead over buildah, memory of a publish, time of a check
-	go test -p 1 -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem ./...
+	go test -p 1 -timeout 60m -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem ./...
 
 .PHONY: demo
 demo: ## a recipe from YAML to a signed tag, on a registry of its own

@@ -25,17 +25,18 @@ var allowed = map[string][]string{
 	"pkg/image/transportimage": {"pkg/image"},
 	"pkg/kernel":               {},
 	"pkg/packagedb":            {},
+	"pkg/repofile":             {},
 	"pkg/host":                 {"pkg/diag"},
 	"recipes":                  {},
 	"pkg/recipe":               {"pkg/diag"},
 	"pkg/scaffold":             {"pkg/diag", "pkg/recipe"},
-	"pkg/plan":                 {"pkg/diag", "pkg/recipe"},
+	"pkg/plan":                 {"pkg/diag", "pkg/recipe", "pkg/repofile"},
 	"pkg/containerfile":        {"pkg/diag", "pkg/plan"},
 	"pkg/resolve":              {"pkg/diag", "pkg/plan"},
 	"pkg/build": {
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/image/storeimage",
 	},
-	"pkg/check":    {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb"},
+	"pkg/check":    {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile"},
 	"pkg/diff":     {"pkg/image", "pkg/kernel", "pkg/packagedb"},
 	"pkg/registry": {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
 	"pkg/sign":     {"pkg/image", "pkg/registry"},
@@ -62,7 +63,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/check", "pkg/diff", "pkg/host", "pkg/scaffold",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/host", "pkg/scaffold",
 }
 
 type listed struct {

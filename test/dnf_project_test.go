@@ -51,8 +51,11 @@ func (p *dnfProject) write(t testing.TB, more ...string) {
 	write(t, p.recipe(), []byte(head+strings.Join(more, "\n")+"\n"))
 }
 
-// rpms reads the rpm database of the image that was built: versions by name.
-// Keys of repositories are in the database, and are no packages.
+// trustedKey is the name of a key of a repository in the rpm database.
+const trustedKey = "gpg-pubkey"
+
+// rpms reads the rpm database of the image that was built: versions by name,
+// and how many keys there are by [trustedKey].
 func (p *dnfProject) rpms(t testing.TB) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -61,8 +64,13 @@ func (p *dnfProject) rpms(t testing.TB) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		keys := 0
 		for _, pkg := range list {
-			if pkg.Format == "rpm" && pkg.Name != "gpg-pubkey" {
+			switch {
+			case pkg.Format == "rpm" && pkg.Name == trustedKey:
+				keys++
+				found[pkg.Name] = fmt.Sprint(keys)
+			case pkg.Format == "rpm":
 				found[pkg.Name] = pkg.Version
 			}
 		}
@@ -76,11 +84,16 @@ func (p *dnfProject) rpms(t testing.TB) map[string]string {
 }
 
 // wantRPMs fails the test unless these are the packages in the rpm database,
-// each as NAME-VERSION-RELEASE.
+// each as NAME for the version 1.0 or as NAME=VERSION, and no key unless
+// trustedKey is among them.
 func (p *dnfProject) wantRPMs(t testing.TB, names ...string) {
 	t.Helper()
 	want := map[string]string{}
 	for _, n := range names {
+		if n == trustedKey {
+			want[n] = "1"
+			continue
+		}
 		name, version, found := strings.Cut(n, "=")
 		if !found {
 			version = "1.0"

@@ -91,13 +91,20 @@ func TestDNFRecipe(t *testing.T) {
 	t.Run("what is locked stays in later steps", func(t *testing.T) {
 		p.write(t, append(update, "packages: {install: [weak], lock: [two]}")...)
 		p.build(t)
-		p.wantRPMs(t, "two", "weak", "weak-extra")
+		p.wantRPMs(t, trustedKey, "two", "weak", "weak-extra")
+		p.wantRepositories(t, "e2e")
+	})
+	t.Run("one for the build beside one that is kept", func(t *testing.T) {
+		p.write(t, "repos: ["+repo.entry(", keep: true")+", "+repo.vendorEntry(", includepkgs: [vendor-only]")+"]",
+			"packages: {install: [weak, vendor-only]}")
+		p.build(t)
+		p.wantRPMs(t, trustedKey, "two", "weak", "weak-extra", "vendor-only")
 		p.wantRepositories(t, "e2e")
 	})
 	t.Run("nothing is locked", func(t *testing.T) {
 		p.write(t, append(update, "packages: {install: [weak]}")...)
 		p.build(t)
-		p.wantRPMs(t, "two=2.0", "weak", "weak-extra")
+		p.wantRPMs(t, trustedKey, "two=2.0", "weak", "weak-extra")
 	})
 }
 

@@ -28,7 +28,8 @@ func TestDNFOfTheBase(t *testing.T) {
 	if o := p.build(t); !strings.Contains(o.stderr, `neither the base nor a repository has the package "never-installed"`) {
 		t.Errorf("nothing is said of a name to be removed that nobody knows:\n%s", o.stderr)
 	}
-	p.wantRPMs(t, "plain", "glob-two", "chain-a", "chain-b", "chain-c", "weak", "weak-extra", "two", "daemon", "plain-too")
+	// The key of the base's own repository stays trusted.
+	p.wantRPMs(t, trustedKey, "plain", "glob-two", "chain-a", "chain-b", "chain-c", "weak", "weak-extra", "two", "daemon", "plain-too")
 	if got, want := p.imageFile(t, plan.OptionalReport), "missing\nbroken\n"; got != want {
 		t.Errorf("the report of optional packages is %q, want %q", got, want)
 	}
@@ -37,7 +38,7 @@ func TestDNFOfTheBase(t *testing.T) {
 		p.write(t, "packages: {install: [chain-a, plain], remove: [chain-b]}", "checks: {warn: [third-party-repos]}")
 		p.build(t)
 		// What it had brought along stays.
-		p.wantRPMs(t, "chain-c", "plain")
+		p.wantRPMs(t, trustedKey, "chain-c", "plain")
 	})
 	t.Run("no recipe keeps its repository", func(t *testing.T) {
 		p.write(t, "packages: {install: [plain]}")

@@ -4,6 +4,7 @@ package test
 
 import (
 	"crypto/rand"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -30,4 +31,24 @@ func TestPlainBuildahBuildsTheExample(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	bootkiln(t, "check", tag).want(t, 0)
+}
+
+// TestPlainBuildahGivesSecretsInVariables needs nothing that is newer either.
+func TestPlainBuildahGivesSecretsInVariables(t *testing.T) {
+	p := newProject(t)
+	p.write(t,
+		"secrets: [{id: token, env: E2E_TOKEN}]",
+		"run:",
+		`  - name: token`,
+		`    secrets: [{id: token, env: STEP_TOKEN}]`,
+		`    shell: |`,
+		`      test "$STEP_TOKEN" = 'correct horse "battery" staple'`)
+	file, context := filepath.Join(p.dir, "Containerfile"), filepath.Join(p.dir, "context")
+	bootkiln(t, "render", "--output", file, "--context", context, p.recipe()).want(t, 0)
+	cmd := exec.CommandContext(t.Context(), "buildah", "build", "--isolation", "chroot", "--format", "oci",
+		"--pull-never", "--tag", p.tag, "--secret", "id=token,env=E2E_TOKEN", "--file", file, context)
+	cmd.Env = append(os.Environ(), `E2E_TOKEN=correct horse "battery" staple`)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // stages are the stages of a run that was written down, in order.
@@ -89,7 +91,11 @@ func TestResolveAPTAgain(t *testing.T) {
 		t.Errorf("the stages are %q", got)
 	}
 	n := p.cached(t)
-	bootkiln(t, p.args("build")...).want(t, 0, remembered)
+	unavailable := `recipe.yaml:9:14: the optional package "rare-` + p.mark + `" could not be installed`
+	bootkiln(t, p.args("build")...).want(t, 0, remembered, unavailable)
+	if diff := cmp.Diff([]string{"rare-" + p.mark}, p.result(t).OptionalUnavailable); diff != "" {
+		t.Errorf("the result of a build that was cached (-want +got):\n%s", diff)
+	}
 	if again := p.cached(t); again != n {
 		t.Errorf("the store has %d images of the project, and had %d", again, n)
 	}

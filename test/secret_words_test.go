@@ -48,9 +48,17 @@ func TestSecretsReachNothing(t *testing.T) {
 				`  - name: license`,
 				`    secrets: [license]`,
 				`    script: license.sh`,
+				`  - name: variables`,
+				`    secrets: [{id: token, env: STEP_TOKEN}, {id: license, env: STEP_LICENSE}]`,
+				`    shell: |`,
+				`      set -x`,
+				`      test "$STEP_TOKEN" = "$(cat /run/secrets/token)"`,
+				`      test "$STEP_LICENSE" = "$(cat /run/secrets/license)"`,
+				`      if cat /proc/[0-9]*/cmdline 2>/dev/null | grep -q -a -F -f <(printf '%s' "${STEP_TOKEN:0:8}"); then exit 9; fi`,
+				`      env | tee /dev/stderr`,
 				`  - name: after`,
 				`    shell: |`,
-				`      test ! -e /run/secrets && test -z "${E2E_TOKEN-}"`)
+				`      test ! -e /run/secrets && test -z "${E2E_TOKEN-}${STEP_TOKEN-}"`)
 			write(t, filepath.Join(p.dir, "license.sh"), []byte("#!/bin/bash -eux\ncp /run/secrets/license /tmp/copy\ncat /tmp/copy\nrm /tmp/copy\n"))
 
 			run := func(args ...string) outcome {
@@ -81,7 +89,7 @@ func TestSecretsReachNothing(t *testing.T) {
 			p.write(t,
 				"secrets: [{id: token, env: E2E_TOKEN}]",
 				"run:",
-				`  - {name: fail, secrets: [token], shell: "cat /run/secrets/token; cat /run/secrets/token >&2; exit 7"}`)
+				`  - {name: fail, secrets: [{id: token, env: STEP_TOKEN}], shell: "cat /run/secrets/token; env >&2; echo $STEP_TOKEN; exit 7"}`)
 			run(p.args("build", "--isolation", string(isolation))...).want(t, 3, "status 7", "  | ***")
 			hunt.searchFolder(t, p.out)
 			hunt.searchStore(t)

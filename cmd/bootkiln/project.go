@@ -123,7 +123,7 @@ func (p *project) problem(err error) error {
 
 // input is what the pipeline is told of the project.
 func (p *project) input(ctx context.Context, e *env, out string) (pipeline.Input, error) {
-	in := pipeline.Input{Recipe: p.recipe, Project: p.fsys, Out: out}
+	in := pipeline.Input{Recipe: p.recipe, Warnings: p.warnings, Project: p.fsys, Out: out}
 	var err error
 	if in.Epoch, err = e.epoch(); err != nil {
 		return in, err

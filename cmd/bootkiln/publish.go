@@ -100,6 +100,11 @@ func (e *env) writeResult(r *pipeline.Result) error {
 			return err
 		}
 	}
+	if len(r.OptionalUnavailable) > 0 {
+		if err := e.printf("  optional  without %s\n", diag.Printable(strings.Join(r.OptionalUnavailable, ", "))); err != nil {
+			return err
+		}
+	}
 	var stages []string
 	for _, s := range r.Stages {
 		stages = append(stages, fmt.Sprintf("%s %.1f s", s.Name, s.Seconds))
@@ -131,6 +136,12 @@ func summary(r *pipeline.Result, failure error) string {
 		fmt.Fprintf(&b, "\n`%s@%s`, %s\n\n", p.Repository, p.Digest, sizeOf(p))
 		for _, tag := range p.Tags {
 			fmt.Fprintf(&b, "* `%s:%s`\n", p.Repository, tag)
+		}
+	}
+	if len(r.OptionalUnavailable) > 0 {
+		b.WriteString("\nOptional packages that could not be installed:\n\n")
+		for _, name := range r.OptionalUnavailable {
+			b.WriteString("    " + diag.Printable(name) + "\n")
 		}
 	}
 	b.WriteString("\n| stage | seconds |\n|---|---:|\n")

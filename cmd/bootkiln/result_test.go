@@ -19,7 +19,8 @@ var published = &pipeline.Result{
 		},
 		{Pinned: image.Pinned{Repository: "quay.io/me/kiln", Digest: "sha256:34cd", Size: 999, Layers: 1}, Tags: []string{}},
 	},
-	Stages: []pipeline.StageTime{{Name: "plan", Seconds: 0.04}, {Name: "build", Seconds: 62.5}},
+	OptionalUnavailable: []string{"rare", "rarer"},
+	Stages:              []pipeline.StageTime{{Name: "plan", Seconds: 0.04}, {Name: "build", Seconds: 62.5}},
 }
 
 func TestWriteResult(t *testing.T) {
@@ -35,6 +36,7 @@ ghcr.io/me/kiln:latest
 quay.io/me/kiln
   digest    sha256:34cd
   size      999 B in 1 layer
+  optional  without rare, rarer
   time      plan 0.0 s, build 62.5 s (62.5 s)
 `
 	if diff := cmp.Diff(want, stdout.String()); diff != "" {
@@ -55,6 +57,11 @@ func TestSummary(t *testing.T) {
 
 ` + "`quay.io/me/kiln@sha256:34cd`" + `, 999 B in 1 layer
 
+
+Optional packages that could not be installed:
+
+    rare
+    rarer
 
 | stage | seconds |
 |---|---:|

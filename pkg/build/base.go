@@ -69,8 +69,7 @@ func withoutTag(named reference.Named) (reference.Named, error) {
 // ResolveRemote finds the digest of a base in a registry, and its distribution
 // as far as the labels of the image say it (redhat.id and redhat.version-id, as
 // centos-bootc has them). It needs neither root nor a store. Nothing is
-// downloaded but the manifest, and the configuration where the recipe does not
-// say the distribution. For a base that is not in a registry it returns the
+// downloaded but the manifest and the configuration. For a base that is not in a registry it returns the
 // zero BaseInfo, or a [*diag.ListError] if base.verify asks for its signature.
 //
 // An unsigned base is not refused here, but when it is pulled.
@@ -91,7 +90,7 @@ func ResolveRemote(ctx context.Context, base recipe.Base, a RegistryAccess) (pla
 		if err != nil {
 			return err
 		}
-		info, err = resolveRemote(ctx, named, sys, !base.Distro.IsSet())
+		info, err = resolveRemote(ctx, named, sys)
 		return err
 	})
 	if err != nil {
@@ -100,7 +99,7 @@ func ResolveRemote(ctx context.Context, base recipe.Base, a RegistryAccess) (pla
 	return info, nil
 }
 
-func resolveRemote(ctx context.Context, named reference.Named, sys *types.SystemContext, config bool) (_ plan.BaseInfo, err error) {
+func resolveRemote(ctx context.Context, named reference.Named, sys *types.SystemContext) (_ plan.BaseInfo, err error) {
 	ref, err := docker.NewReference(named)
 	if err != nil {
 		return plan.BaseInfo{}, err
@@ -120,9 +119,6 @@ func resolveRemote(ctx context.Context, named reference.Named, sys *types.System
 		return plan.BaseInfo{}, err
 	}
 	info := plan.BaseInfo{Digest: d.String()}
-	if !config {
-		return info, nil
-	}
 	var instance *digest.Digest
 	if manifest.MIMETypeIsMultiImage(mime) {
 		list, err := manifest.ListFromBlob(raw, mime)
@@ -239,9 +235,7 @@ func (b *Builder) resolveStored(ctx context.Context, base recipe.Base, name stri
 		return plan.BaseInfo{}, err
 	}
 	info := plan.BaseInfo{ImageID: stored.ID, Architecture: c.Architecture}
-	if base.Distro.IsSet() {
-		return info, nil
-	}
+	// Also where the recipe says it: it may be wrong.
 	info.Distro, err = distroOfImage(ctx, img, c)
 	return info, err
 }

@@ -124,7 +124,7 @@ func runWorker(ctx context.Context, r *run, j *job, v *view) (ending, error) {
 	cmd := reexec.CommandContext(ctx, workerCommand)
 	cmd.ExtraFiles = []*os.File{jobR, eventW, r.worker}
 	// buildah puts its temporary folders where TMPDIR says.
-	cmd.Env = append(os.Environ(), "TMPDIR="+r.path("tmp"))
+	cmd.Env = append(workerEnvironment(os.Environ()), "TMPDIR="+r.path("tmp"))
 	cmd.Dir = "/"
 	// What the libraries write to standard error is a crash, or the OCI
 	// runtime's words: both explain what happened.

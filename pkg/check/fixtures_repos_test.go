@@ -87,6 +87,10 @@ var repoFixtures = []fixture{
 		"etc/apt/sources.list.d/a.list":                          fake.Text("deb [signed-by=/etc/apt/keyrings/v.asc] https://Security.Debian.org:443/x y z\ndeb [broken https://x.example y\n"),
 		"etc/apt/trusted.gpg.d/debian-archive-trixie-stable.asc": fake.Text("key"),
 	})},
+	{name: "repositories of apt that the recipe keeps", add: ofDebian(fake.Files{
+		"etc/apt/sources.list.d/a_b.sources":             fake.Text("Types: deb\nURIs: https://vendor.example/\nSuites: ./\nSigned-By: /etc/apt/keyrings/a_b.asc\n"),
+		"etc/apt/sources.list.d/bootkiln-debian.sources": fake.Text("Types: deb\nURIs: https://mirror.example/\nSuites: trixie\nComponents: contrib\nSigned-By: /srv/key.asc\n"),
+	}), repos: keep(recipe.Repo{Name: word(1, "a:b")}, recipe.Repo{Known: word(1, "contrib")})},
 	{name: "a distribution of its own making", add: fake.Files{
 		"usr/lib/os-release":           fake.Text("ID=kilnos\nID_LIKE=\"mine fedora\"\n"),
 		"etc/yum.repos.d/fedora.repo":  fake.Text("[fedora]\nmetalink=https://mirrors.fedoraproject.org/metalink\n"),

@@ -25,23 +25,6 @@ func FuzzParseINI(f *testing.F) {
 	})
 }
 
-func FuzzParseSources(f *testing.F) {
-	f.Add(debianSources)
-	f.Add("deb [signed-by=a trusted=yes] http://u:p@x/y?z a b\nTypes: deb\nURIs: x\n y\n\n \n:\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, s := range append(parseSourcesList(text), parseSources(text)...) {
-			if len(s.urls) == 0 {
-				t.Error("a source without address")
-			}
-			for _, u := range s.urls {
-				if strings.ContainsAny(u, " \t\n") {
-					t.Errorf("address %q", u)
-				}
-			}
-		}
-	})
-}
-
 // Nothing that is a secret in an address is told.
 func TestWithoutSecrets(t *testing.T) {
 	t.Parallel()

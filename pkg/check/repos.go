@@ -7,6 +7,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
+	"github.com/bootkiln/bootkiln/pkg/repofile"
 )
 
 // repository is one that a package manager of the image takes packages from.
@@ -120,14 +121,17 @@ func keeps(entry recipe.Repo, r repository) bool {
 	switch {
 	case entry.Known.IsSet():
 		// What its release package brings, such as epel-cisco-openh264.
-		return strings.HasPrefix(r.id, entry.Known.Value)
+		return strings.HasPrefix(r.id, entry.Known.Value) || r.ofAPT() && r.id == "bootkiln-debian"
 	case entry.Copr.IsSet():
 		return r.id == coprID(entry.Copr.Value)
 	case entry.File.IsSet():
 		return path.Base(r.file) == path.Base(entry.File.Value)
 	}
-	return r.id == entry.Name.Value
+	return r.id == entry.Name.Value || r.ofAPT() && r.id == repofile.FileName(entry.Name.Value)
 }
+
+// ofAPT reports whether it is apt that takes packages from it.
+func (r repository) ofAPT() bool { return strings.HasPrefix(r.file, "etc/apt/") }
 
 // coprID is the ID that "dnf copr enable" gives the repository of a project.
 func coprID(project string) string {

@@ -1,10 +1,8 @@
 package check
 
 import (
-	"path"
-	"strings"
-
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/repofile"
 )
 
 const (
@@ -35,20 +33,18 @@ func aptRepositories(root image.Root) ([]repository, error) {
 		if err != nil {
 			return nil, err
 		}
-		parse := parseSourcesList
-		if path.Ext(file) == ".sources" {
-			parse = parseSources
-		}
-		for _, s := range parse(string(data)) {
-			if isFalse(s.enabled) {
+		for _, e := range repofile.Entries(file, data) {
+			if !e.Binary() || len(e.URIs) == 0 || repofile.IsFalse(e.Option("enabled")) {
 				continue
 			}
-			r := repository{file: file, id: stem(file), urls: s.urls, keys: trusted}
-			if s.signedBy != "" {
-				r.keys = listOf(s.signedBy)
+			r := repository{file: file, id: stem(file), urls: e.URIs, keys: trusted}
+			// A key may be written into the file itself, over many lines: then it
+			// is no file that is known.
+			if keys := listOf(e.Option("signed-by")); len(keys) > 0 {
+				r.keys = keys
 			}
-			if s.trusted != "" && !isFalse(s.trusted) {
-				r.keys = nil // apt asks for no signature
+			if len(repofile.Unchecked([]repofile.Entry{e})) > 0 {
+				r.keys = nil // apt takes it without a good signature
 			}
 			list = append(list, r)
 		}
@@ -75,96 +71,4 @@ func aptTrustedKeys(root image.Root) ([]string, error) {
 		return nil, err
 	}
 	return keys, nil
-}
-
-// aptSource is an entry for binary packages.
-type aptSource struct {
-	urls                       []string
-	signedBy, enabled, trusted string
-}
-
-// parseSourcesList reads the format of a line each: deb [options] URI suite
-// component…
-func parseSourcesList(text string) []aptSource {
-	var list []aptSource
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		kind, rest, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(line, "\t", " ")), " ")
-		if kind != "deb" {
-			continue
-		}
-		var s aptSource
-		rest = strings.TrimSpace(rest)
-		if inside, found := strings.CutPrefix(rest, "["); found {
-			options, after, closed := strings.Cut(inside, "]")
-			if !closed {
-				continue
-			}
-			rest = after
-			for _, option := range strings.Fields(options) {
-				key, value, _ := strings.Cut(option, "=")
-				s.set(strings.ToLower(key), value)
-			}
-		}
-		if fields := strings.Fields(rest); len(fields) > 0 {
-			s.urls = fields[:1]
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// parseSources reads the format of deb822(5).
-func parseSources(text string) []aptSource {
-	var list []aptSource
-	var s aptSource
-	types, last := "", ""
-	end := func() {
-		for _, kind := range strings.Fields(types) {
-			if kind == "deb" && len(s.urls) > 0 {
-				list = append(list, s)
-				break
-			}
-		}
-		s, types, last = aptSource{}, "", ""
-	}
-	set := func(value string) {
-		switch last {
-		case "types":
-			types += " " + value
-		case "uris":
-			s.urls = append(s.urls, strings.Fields(value)...)
-		default:
-			s.set(last, value)
-		}
-	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, " \t\r\n")
-		switch {
-		case line == "":
-			end()
-		case line[0] == '#':
-		case line[0] == ' ' || line[0] == '\t':
-			set(strings.TrimSpace(line))
-		default:
-			key, value, _ := strings.Cut(line, ":")
-			last = strings.ToLower(key)
-			set(strings.TrimSpace(value))
-		}
-	}
-	end()
-	return list
-}
-
-// set takes an option; both formats call them the same. A key may be written
-// into the file itself, over many lines: then it is no file that is known.
-func (s *aptSource) set(key, value string) {
-	switch key {
-	case "signed-by":
-		s.signedBy = strings.TrimSpace(s.signedBy + " " + value)
-	case "enabled":
-		s.enabled = value
-	case "trusted":
-		s.trusted = value
-	}
 }

@@ -2,11 +2,11 @@ package check
 
 import (
 	"path"
-	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/repofile"
 )
 
 // Where dnf's repositories are configured. What is in the overrides is read by
@@ -53,7 +53,7 @@ func dnfRepositories(root image.Root) ([]repository, error) {
 					}
 				}
 			}
-			if !isFalse(s.values["enabled"]) { // which is the default
+			if !repofile.IsFalse(s.values["enabled"]) { // which is the default
 				list = append(list, s.repository(file, checked))
 			}
 		}
@@ -93,7 +93,7 @@ func (s section) repository(file, checked string) repository {
 	if own, ok := s.values["gpgcheck"]; ok {
 		checked = own
 	}
-	if checked != "" && !isFalse(checked) {
+	if checked != "" && !repofile.IsFalse(checked) {
 		r.keys = listOf(s.values["gpgkey"])
 	}
 	return r
@@ -102,11 +102,6 @@ func (s section) repository(file, checked string) repository {
 // listOf splits a list as dnf and apt write them.
 func listOf(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-}
-
-// isFalse reports whether a switch is off. Both dnf and apt know these words.
-func isFalse(value string) bool {
-	return slices.Contains([]string{"0", "no", "false", "off", "without", "disable"}, strings.ToLower(value))
 }
 
 // section is one of a file in INI format.

@@ -33,11 +33,12 @@ var distros = map[string]plan.BaseInfo{
 	"centos-kde":     {Digest: "sha256:" + strings.Repeat("f", 64)},
 	"fedora":         {Distro: plan.Distro{ID: "fedora", Version: "44"}, ImageID: strings.Repeat("ab", 32)},
 	// All that can be said of repositories and packages.
-	"packages-centos-9":  {},
-	"packages-centos-10": {},
-	"packages-fedora-43": {},
-	"packages-rhel-9":    {},
-	"packages-debian-12": {},
+	"packages-centos-9":     {},
+	"packages-centos-10":    {},
+	"packages-almalinux-10": {},
+	"packages-fedora-43":    {},
+	"packages-rhel-9":       {},
+	"packages-debian-12":    {},
 }
 
 // render renders a recipe of projects.

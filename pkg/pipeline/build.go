@@ -20,8 +20,11 @@ import (
 // output folder.
 func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 	err = r.stage("plan", func(st progress.Stage) error {
-		p, err := Plan(ctx, r.in, r.Services, st)
+		p, problems, err := drawUp(ctx, r.in, r.Services, st)
 		if err != nil {
+			return err
+		}
+		if err := r.concluded(problems, st); err != nil {
 			return err
 		}
 		r.planned = p
@@ -42,13 +45,7 @@ func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 // Plan plans the recipe: the part of a run that needs no store. ResolveBase and
 // TrustFiles are the services that it uses.
 func Plan(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.Plan, error) {
-	o := plan.Options{Epoch: in.Epoch, Read: in.Project, TrustFiles: s.TrustFiles}
-	if s.ResolveBase != nil {
-		o.ResolveBase = func(ctx context.Context, base recipe.Base) (plan.BaseInfo, error) {
-			return s.ResolveBase(ctx, base, st)
-		}
-	}
-	p, problems, err := plan.New(ctx, in.Recipe, o)
+	p, problems, err := drawUp(ctx, in, s, st)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +53,16 @@ func Plan(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.P
 		return nil, err
 	}
 	return p, nil
+}
+
+func drawUp(ctx context.Context, in Input, s Services, st progress.Stage) (*plan.Plan, diag.List, error) {
+	o := plan.Options{Epoch: in.Epoch, Read: in.Project, TrustFiles: s.TrustFiles}
+	if s.ResolveBase != nil {
+		o.ResolveBase = func(ctx context.Context, base recipe.Base) (plan.BaseInfo, error) {
+			return s.ResolveBase(ctx, base, st)
+		}
+	}
+	return plan.New(ctx, in.Recipe, o)
 }
 
 // concluded returns the list where there is an error in it, and shows it
@@ -74,28 +81,44 @@ func concluded(list diag.List, st progress.Stage) error {
 	return nil
 }
 
+// concluded is the same for a run, whose result has the list too.
+func (r *run) concluded(list diag.List, st progress.Stage) error {
+	r.result.Problems = append(r.result.Problems, list...)
+	return concluded(list, st)
+}
+
 // resolve finds out what would otherwise fail in the middle of the build: names
 // that no repository has.
 func (r *run) resolve(ctx context.Context) error {
 	if r.Resolve == nil || r.planned.Query == nil {
 		return nil
 	}
-	return r.stage("resolve", func(st progress.Stage) error { return Resolve(ctx, r.planned, r.Services, st) })
+	return r.stage("resolve", func(st progress.Stage) error {
+		list, err := ask(ctx, r.planned, r.Services, st)
+		if err != nil {
+			return err
+		}
+		return r.concluded(list, st)
+	})
 }
 
 // Resolve asks for the names that a plan with a query installs. Those that
 // nobody knows are a [*diag.ListError]; warnings and notes are shown. Resolve is
 // the only service that it uses.
 func Resolve(ctx context.Context, p *plan.Plan, s Services, st progress.Stage) error {
-	query, err := containerfile.RenderQuery(p)
-	if err != nil {
-		return err
-	}
-	list, err := s.Resolve(ctx, query, st)
+	list, err := ask(ctx, p, s, st)
 	if err != nil {
 		return err
 	}
 	return concluded(list, st)
+}
+
+func ask(ctx context.Context, p *plan.Plan, s Services, st progress.Stage) (diag.List, error) {
+	query, err := containerfile.RenderQuery(p)
+	if err != nil {
+		return nil, err
+	}
+	return s.Resolve(ctx, query, st)
 }
 
 func (r *run) build(ctx context.Context, f *containerfile.File) (img image.Image, err error) {
@@ -140,12 +163,17 @@ func (r *run) check(ctx context.Context, img image.Image) error {
 		if err != nil {
 			return err
 		}
-		r.result.Checks = &CheckCount{Errors: report.Errors, Warnings: report.Warnings}
-		if err := r.keep("check.json", report); err != nil {
+		failed, err := check.Assertions(ctx, img, r.in.Recipe.Tests)
+		// Also of an image that could not be tested: what was found is found.
+		r.result.Checks = &CheckCount{Errors: report.Errors, Warnings: report.Warnings, FailedTests: len(failed)}
+		r.result.Tests = failed
+		if failed == nil {
+			failed = diag.List{} // an array in JSON
+		}
+		if err := errors.Join(err, r.keep("check.json", checkReport{report, failed})); err != nil {
 			return err
 		}
-		failed, err := check.Assertions(ctx, img, r.in.Recipe.Tests)
-		if err != nil {
+		if err := r.optional(ctx, img, st); err != nil {
 			return err
 		}
 		if err := errors.Join(report.Err(), testError(failed)); err != nil {

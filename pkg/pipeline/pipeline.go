@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/bootkiln/bootkiln/pkg/check"
@@ -24,6 +25,9 @@ import (
 // Input is what a run is about.
 type Input struct {
 	Recipe *recipe.Recipe
+	// Warnings are what the recipe can be used with, for the result; nobody is
+	// shown them again.
+	Warnings diag.List
 	// Project is the folder of the recipe; it is only read.
 	Project fs.FS
 	// Out is the folder for results; it exists.
@@ -158,7 +162,7 @@ type run struct {
 
 func newResult(in Input) *Result {
 	return &Result{
-		Name: in.Recipe.Name.Value, Recipe: in.Recipe.File,
+		Name: in.Recipe.Name.Value, Recipe: in.Recipe.File, Problems: slices.Clone(in.Warnings),
 		Published: []Published{}, Stages: []StageTime{},
 	}
 }
@@ -168,6 +172,11 @@ func (r *run) finish(err error) error {
 	if err != nil {
 		r.result.Error = err.Error()
 	}
+	var problems *diag.ListError
+	if errors.As(err, &problems) {
+		r.result.Problems = append(r.result.Problems, problems.List...)
+	}
+	r.result.Problems.Sort() // the list of an error may be there already
 	return errors.Join(err, r.keep("result.json", r.result))
 }
 

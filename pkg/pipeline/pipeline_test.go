@@ -21,6 +21,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
+	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
@@ -228,13 +229,49 @@ func TestRunStopsAtTests(t *testing.T) {
 	t.Parallel()
 	k := newKiln(t)
 	in := load(t, twoTargets+"tests: {files: {present: [/usr/bin/plasmashell]}}\n")
-	_, err := Run(t.Context(), in, k.services())
+	result, err := Run(t.Context(), in, k.services())
 	var failed *TestError
 	if !errors.As(err, &failed) || failed.List[0].Line != 9 {
 		t.Errorf("want the test at its line, got %v", err)
 	}
 	if last := k.calls[len(k.calls)-1]; last != "check" {
 		t.Errorf("went on to %q", last)
+	}
+	if result.Checks.FailedTests != 1 || len(result.Tests) != 1 || result.Tests[0].Line != 9 {
+		t.Errorf("the result has the tests %v and counts %+v", result.Tests, result.Checks)
+	}
+	var report struct{ Tests diag.List }
+	b, err := os.ReadFile(filepath.Join(in.Out, "check.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &report)
+	}
+	if diff := cmp.Diff(result.Tests, report.Tests); err != nil || diff != "" {
+		t.Errorf("check.json: %v, %s", err, diff)
+	}
+}
+
+// What is wrong with the recipe, or was told of it, is in the result.
+func TestResultHasProblems(t *testing.T) {
+	t.Parallel()
+	k := newKiln(t)
+	in := load(t, strings.Replace(twoTargets, "sign:", "packages: {install: [wien]}\nsign:", 1))
+	in.Warnings = diag.List{{Severity: diag.Warning, Code: "unsigned", Message: "told before"}}
+	s := k.services()
+	s.ResolveBase = func(context.Context, recipe.Base, progress.Stage) (plan.BaseInfo, error) {
+		return plan.BaseInfo{Distro: plan.Distro{ID: "fedora", Version: "43"}}, nil
+	}
+	k.found = diag.List{{Code: "unknown-package", Message: "there is no wien"}}
+	result, err := Run(t.Context(), in, s)
+	if err == nil {
+		t.Fatal("it went well")
+	}
+	var got []string
+	for _, d := range result.Problems {
+		got = append(got, d.Severity.String()+" "+d.Code)
+	}
+	want := []string{"error unknown-package", "warning unsigned", "warning other-distribution"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

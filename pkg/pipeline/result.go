@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 )
 
@@ -25,11 +27,19 @@ type Result struct {
 	Image string `json:"image"`
 	// Checks counts the findings of the image's checks, by severity.
 	Checks *CheckCount `json:"checks,omitempty"`
+	// OptionalUnavailable are the optional packages that could not be installed,
+	// in the order in which they were tried.
+	OptionalUnavailable []string `json:"optionalUnavailable,omitempty"`
 	// Published has one entry for each target that was reached, in order.
 	Published []Published `json:"published"`
 	Stages    []StageTime `json:"stages"`
 	// Error is why the run ended early, "" for one that went well.
 	Error string `json:"error,omitempty"`
+	// Problems are those of the recipe, warnings and notes included, as
+	// `validate --format json` prints them.
+	Problems diag.List `json:"problems,omitempty"`
+	// Tests has the recipe's tests that the image fails, in the same form.
+	Tests diag.List `json:"tests,omitempty"`
 }
 
 // BaseImage says what an image was built on.
@@ -44,6 +54,15 @@ type BaseImage struct {
 type CheckCount struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
+	// FailedTests counts the recipe's tests that the image fails.
+	FailedTests int `json:"failedTests"`
+}
+
+// checkReport is what check.json holds: the findings of the rules, and the
+// tests of the recipe that the image fails.
+type checkReport struct {
+	*check.Report
+	Tests diag.List `json:"tests"`
 }
 
 // Published says how far one target got.

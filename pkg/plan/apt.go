@@ -25,14 +25,9 @@ func (apt) Name() string         { return "apt-get" }
 func (apt) Supports() string     { return "Debian, Ubuntu" }
 func (apt) Serves(d Distro) bool { return d.Is("debian", "ubuntu") }
 
-func (apt) Check(name string, _ bool) string {
-	switch {
-	case strings.HasSuffix(name, "-"):
+func (apt) Check(name string) string {
+	if strings.HasSuffix(name, "-") {
 		return "apt-get removes a package whose name ends in \"-\""
-	case strings.HasPrefix(name, "@"):
-		return "apt-get has no package groups"
-	case strings.HasPrefix(name, "-"):
-		return "a package name does not start with \"-\""
 	}
 	return ""
 }
@@ -107,7 +102,7 @@ func (apt) Remove(words []Word) Work {
 }
 
 func (apt) Lock(words []Word) Work {
-	return Work{Scripts: []string{"lock-apt.sh"}, Commands: []Command{scriptCommand("lock-apt.sh", words)}, Local: true}
+	return Work{Scripts: []string{"problem.sh", "lock-apt.sh"}, Commands: []Command{scriptCommand("lock-apt.sh", words)}, Local: true}
 }
 
 func (apt) Locale(l localeWords) (needed, wanted []Word) {

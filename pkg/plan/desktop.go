@@ -55,6 +55,9 @@ func (p *planner) displayManager() {
 	case !word.IsSet() && session.IsSet():
 		p.problem(session.Pos, "missing-key", "desktop.session", "add display-manager, as in display-manager: sddm",
 			"the session %q is offered by a display manager, and there is none", session.Value)
+	case session.IsSet() && word.Value == "plasmalogin" && recipe.InBundle(session.Pos):
+		// The bundle says it for the display manager that the recipe has replaced.
+		session = recipe.String{}
 	case session.IsSet() && word.Value == "plasmalogin":
 		p.problem(session.Pos, "not-supported", "desktop.session", "take it out, or use display-manager: sddm",
 			"the session that plasmalogin offers first cannot be set")

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
 // Distro identifies a distribution, in the words of os-release(5).
@@ -70,4 +73,20 @@ func ParseDistro(s string) Distro {
 		d.ID, d.Version = s[:i], s[i+1:]
 	}
 	return d
+}
+
+// contradiction warns of a base.distro that the base itself does not agree to.
+// found is what the base says; what it does not say contradicts nothing. It is
+// no error: the word is there for bases that say it wrong.
+func contradiction(said recipe.String, found Distro) diag.List {
+	believed := ParseDistro(said.Value)
+	same := believed.ID == found.ID && (believed.Major() == found.Major() || believed.Version == "" || found.Version == "")
+	if found.ID == "" || same {
+		return nil
+	}
+	return diag.List{{
+		Pos: said.Pos, Path: "base.distro", Severity: diag.Warning, Code: "other-distribution",
+		Message: fmt.Sprintf("the base says that it is %s, and the recipe, which is believed, that it is %s", found, believed),
+		Hint:    "remove base.distro, or correct it, unless the base is wrong",
+	}}
 }

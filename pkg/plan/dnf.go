@@ -19,10 +19,10 @@ func (dnf4) Serves(d Distro) bool {
 	return d.Is(append([]string{"fedora"}, enterprise...)...) && !(dnf5{}).Serves(d)
 }
 
-func (dnf4) Check(name string, optional bool) string { return dnfCheck(name, optional) }
-func (dnf4) CheckGroup(string) string                { return "" }
-func (dnf4) PackageFile() string                     { return ".rpm" }
-func (dnf4) With(t Terms) PackageManager             { return dnf4{t} }
+func (dnf4) Check(string) string         { return "" }
+func (dnf4) CheckGroup(string) string    { return "" }
+func (dnf4) PackageFile() string         { return ".rpm" }
+func (dnf4) With(t Terms) PackageManager { return dnf4{t} }
 
 func (dnf4) Caches(d Distro) []Mount {
 	return []Mount{{Type: MountCache, ID: cacheID(d, "dnf"), Target: "/var/cache/dnf"}}
@@ -44,7 +44,7 @@ func (dnf4) Remove(words []Word) Work { return dnfRemove("dnf", words) }
 func (m dnf4) Lock(words []Word) Work {
 	plugin := dnfInstall("dnf", m.terms, nil)
 	return Work{
-		Scripts: []string{"rpm-installed.sh", "lock-dnf4.sh"},
+		Scripts: []string{"rpm-installed.sh", "problem.sh", "lock-dnf4.sh"},
 		Commands: []Command{
 			{Args: append([]string{"/bin/bash", scriptTarget("lock-dnf4.sh"), "plugin"}, plugin.Args...), Words: plugin.Words},
 			scriptCommand("lock-dnf4.sh", words, "list", "/etc/dnf/plugins/versionlock.list"),
@@ -94,16 +94,6 @@ func dnfRemove(program string, words []Word) Work {
 		Commands: []Command{scriptCommand("remove-dnf.sh", words, program)},
 		Local:    true,
 	}
-}
-
-func dnfCheck(name string, optional bool) string {
-	switch {
-	case strings.HasPrefix(name, "-"):
-		return "a package name does not start with \"-\""
-	case optional && strings.HasPrefix(name, "@"):
-		return "a group cannot be optional: whether it is installed cannot be asked"
-	}
-	return ""
 }
 
 // langpacks are the languages whose langpacks package is named by language and

@@ -19,10 +19,10 @@ func (dnf5) Serves(d Distro) bool {
 	return d.Is("fedora") && d.Major() >= 41
 }
 
-func (dnf5) Check(name string, optional bool) string { return dnfCheck(name, optional) }
-func (dnf5) CheckGroup(string) string                { return "" }
-func (dnf5) PackageFile() string                     { return ".rpm" }
-func (dnf5) With(t Terms) PackageManager             { return dnf5{t} }
+func (dnf5) Check(string) string         { return "" }
+func (dnf5) CheckGroup(string) string    { return "" }
+func (dnf5) PackageFile() string         { return ".rpm" }
+func (dnf5) With(t Terms) PackageManager { return dnf5{t} }
 
 func (dnf5) Caches(d Distro) []Mount {
 	return []Mount{{Type: MountCache, ID: cacheID(d, "dnf5"), Target: "/var/cache/libdnf5"}}
@@ -49,7 +49,7 @@ func (dnf5) Remove(words []Word) Work { return dnfRemove("dnf5", words) }
 
 func (dnf5) Lock(words []Word) Work {
 	return Work{
-		Scripts:  []string{"rpm-installed.sh", "lock-dnf5.sh"},
+		Scripts:  []string{"rpm-installed.sh", "problem.sh", "lock-dnf5.sh"},
 		Commands: []Command{scriptCommand("lock-dnf5.sh", words, "/etc/dnf/versionlock.toml")},
 		Local:    true,
 	}

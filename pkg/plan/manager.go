@@ -18,8 +18,7 @@ type PackageManager interface {
 	Supports() string
 	// Check returns what is wrong with a name that packages.* has ("" where
 	// nothing is), where the package manager would take it for something else.
-	// optional is true for packages.optional.
-	Check(name string, optional bool) string
+	Check(name string) string
 	// CheckGroup is Check for packages.groups.
 	CheckGroup(name string) string
 	// PackageFile is the suffix of its package files, as in ".rpm".
@@ -59,8 +58,8 @@ type Terms struct {
 	// Exclude are patterns of packages that are not installed, whatever asks
 	// for them.
 	Exclude []Word
-	// WeakDeps is "true" or "false"; "" leaves recommended packages to the
-	// package manager.
+	// WeakDeps is "true" or "false"; with "", DNF does what the base configures,
+	// and apt-get installs no recommended packages.
 	WeakDeps string
 }
 

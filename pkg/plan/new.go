@@ -71,6 +71,8 @@ func New(ctx context.Context, r *recipe.Recipe, o Options) (*Plan, diag.List, er
 	p.packages()
 	p.locale()
 	p.desktop()
+	p.flatpak()
+	p.removeAndLock()
 	p.hostname()
 	p.files()
 	p.displayManager()
@@ -78,7 +80,6 @@ func New(ctx context.Context, r *recipe.Recipe, o Options) (*Plan, diag.List, er
 	p.systemd()
 	p.kernelArgs()
 	p.dracut()
-	p.flatpak()
 	p.trust()
 	p.secrets()
 	p.runs()
@@ -104,6 +105,9 @@ type planner struct {
 	manager PackageManager // nil after an error about the distribution
 	// repoMounts show the repositories of the recipe to the package manager.
 	repoMounts []Mount
+	// buildKeys are the folders of the image's own repositories where some are
+	// for the build only and have keys in the database of packages; else "".
+	buildKeys string
 	// prepared is how many steps stand before the first that may install, and
 	// questions are the names of those that do.
 	prepared  int
@@ -137,6 +141,7 @@ func (p *planner) base(ctx context.Context) error {
 	distro, pos, where := info.Distro, b.Image.Pos, "base.image"
 	if b.Distro.IsSet() {
 		distro, pos, where = ParseDistro(b.Distro.Value), b.Distro.Pos, "base.distro"
+		p.diags = append(p.diags, contradiction(b.Distro, info.Distro)...)
 	}
 	switch p.manager = managerFor(distro); {
 	case distro.ID == "":

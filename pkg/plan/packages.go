@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
-// packages plans the words under "packages": what is there has to be there,
-// what is optional is there where it can be, and what is removed goes last, so
-// that it may be something that an installed package brought along. What is
-// locked is at its version from then on.
+// packages plans the words under "packages" that install: what is there has to
+// be there, and what is optional is there where it can be.
 func (p *planner) packages() {
 	if p.manager == nil {
 		return // reported; what a name means is not known
@@ -18,13 +18,11 @@ func (p *planner) packages() {
 	in := p.r.Packages
 	names, files := p.asked()
 	groups := p.groups()
-	optional, remove, lock := words(in.Optional), words(in.Remove), words(in.Lock)
-	p.checkNames("packages.optional", optional, true)
-	p.checkNames("packages.remove", remove, false)
-	p.checkNames("packages.exclude", words(in.Exclude), false)
-	p.checkNames("packages.lock", lock, false)
-
-	names, groups, remove, lock = unique(names), unique(groups), unique(remove), unique(lock)
+	names, groups = unique(names), unique(groups)
+	optional := words(in.Optional)
+	p.checkNames("packages.optional", optional)
+	p.checkNames("packages.exclude", words(in.Exclude))
+	p.ask(Questions{Exclude: words(in.Exclude)})
 	// What has to be there is not optional.
 	optional = slices.DeleteFunc(unique(optional), func(w Word) bool { return has(names, w.Value) })
 
@@ -46,10 +44,27 @@ func (p *planner) packages() {
 	if len(optional) > 0 {
 		p.step(KindOptional, "Install where available: "+count(len(optional), "package"), origins(optional), p.optional(optional))
 	}
-	if len(remove) > 0 {
+}
+
+// removeAndLock plans the words packages.remove and packages.lock. They come
+// after all words that install something: what is removed may be something that
+// came along with a package, and stays away; and what is locked is at its
+// version from then on.
+func (p *planner) removeAndLock() {
+	if p.manager == nil {
+		return
+	}
+	remove, lock := words(p.r.Packages.Remove), words(p.r.Packages.Lock)
+	p.checkNames("packages.remove", remove)
+	p.checkNames("packages.lock", lock)
+	p.checkNeeded(remove)
+	if remove = unique(remove); len(remove) > 0 {
 		p.step(KindRemove, "Remove "+count(len(remove), "package"), origins(remove), p.work(p.removing(remove)))
 	}
-	if len(lock) > 0 {
+	if lock = unique(lock); len(lock) > 0 {
+		if !p.hasPackageFiles() {
+			p.ask(Questions{Lock: lock})
+		}
 		p.step(KindLock, "Keep at the version that is installed: "+listed(lock), origins(lock), p.work(p.manager.Lock(lock)))
 	}
 }
@@ -65,7 +80,7 @@ func (p *planner) asked() (names []Word, files packageFiles) {
 			p.localFile(&files, pkg.Name, where)
 		default:
 			w := Word{Value: pkg.Name.Value, Origin: pkg.Name.Pos}
-			p.checkName(where, w, false)
+			p.checkName(where, w)
 			names = append(names, w)
 		}
 	}
@@ -85,14 +100,34 @@ func (p *planner) groups() []Word {
 	return groups
 }
 
-func (p *planner) checkNames(where string, words []Word, optional bool) {
-	for i, w := range words {
-		p.checkName(fmt.Sprintf("%s[%d]", where, i), w, optional)
+// hasPackageFiles reports whether packages come from files: what is in those no
+// repository can say.
+func (p *planner) hasPackageFiles() bool {
+	return slices.ContainsFunc(p.r.Packages.Install, func(pkg recipe.Package) bool { return pkg.IsFile() || pkg.URL.IsSet() })
+}
+
+// checkNeeded reports packages to be removed that other words of the recipe
+// need. Those under packages.install the recipe has compared itself.
+func (p *planner) checkNeeded(remove []Word) {
+	for i, w := range remove {
+		for _, needed := range p.questions.Install {
+			if needed.Value == w.Value {
+				p.problem(w.Origin, "conflict", fmt.Sprintf("packages.remove[%d]", i), "take it out, or what needs it",
+					"the package %q is to be removed, and is needed by another word of the recipe (%s)", w.Value, needed.Origin)
+				break
+			}
+		}
 	}
 }
 
-func (p *planner) checkName(where string, w Word, optional bool) {
-	if wrong := p.manager.Check(w.Value, optional); wrong != "" {
+func (p *planner) checkNames(where string, words []Word) {
+	for i, w := range words {
+		p.checkName(fmt.Sprintf("%s[%d]", where, i), w)
+	}
+}
+
+func (p *planner) checkName(where string, w Word) {
+	if wrong := p.manager.Check(w.Value); wrong != "" {
 		p.problem(w.Origin, "invalid-value", where, "", "%q: %s", w.Value, wrong)
 	}
 }
@@ -102,6 +137,7 @@ func (p *planner) checkName(where string, w Word, optional bool) {
 // what could not be installed there is no matter of this image.
 func (p *planner) optional(words []Word) Instruction {
 	p.ask(Questions{Optional: words})
+	p.plan.Optional = append(p.plan.Optional, words...)
 	i := p.work(p.manager.InstallOptional(words))
 	if !p.reporting {
 		p.reporting = true
@@ -121,10 +157,11 @@ func (p *planner) work(w Work) Instruction {
 			mounts = append(mounts, p.script(name))
 		}
 	}
-	if w.Local {
-		return p.run(w.Commands, mounts...)
+	i := p.run(w.Commands, mounts...)
+	if !w.Local {
+		i = p.trusting(i)
 	}
-	return p.entitled(p.run(w.Commands, mounts...))
+	return p.subscribed(i, w.Local)
 }
 
 // has reports whether value is in list.

@@ -32,8 +32,7 @@ import (
 )
 
 // OptionalReport is the file in the image that lists, one a line and in the
-// order of the recipe, the words of packages.optional that could not be
-// installed. It does not exist where all of them could. A recipe that has none
+// order of the plan, those of [Plan].Optional that could not be installed. It does not exist where all of them could. A recipe that has none
 // leaves the list of its base.
 const OptionalReport = "/usr/share/bootkiln/optional-unavailable"
 
@@ -60,6 +59,9 @@ type Plan struct {
 	// Recipe is the recipe as it is on the base's distribution: what it says
 	// under "when" is resolved.
 	Recipe *recipe.Recipe `json:"-"`
+	// Optional are the packages that steps install where they can. Those that
+	// could not be are in [OptionalReport].
+	Optional []Word `json:"-"`
 	// Secrets are those that some step mounts, in the recipe's order.
 	Secrets []Secret `json:"secrets,omitempty"`
 }
@@ -83,24 +85,25 @@ type Base struct {
 // Kind says which word of the recipe a step stands for.
 type Kind string
 
-// The kinds of steps, in the order in which they stand in a plan.
+// The kinds of steps, in the order in which they stand in a plan. A display
+// manager is set up after the files, which may have its session.
 const (
 	KindBase       Kind = "base"
 	KindResolve    Kind = "resolve" // in a [Query] only
 	KindRepos      Kind = "repos"
 	KindInstall    Kind = "install"
 	KindOptional   Kind = "optional"
-	KindRemove     Kind = "remove"
-	KindLock       Kind = "lock"
 	KindLocale     Kind = "locale"
 	KindDesktop    Kind = "desktop"
+	KindFlatpak    Kind = "flatpak"
+	KindRemove     Kind = "remove"
+	KindLock       Kind = "lock"
 	KindHostname   Kind = "hostname"
 	KindFiles      Kind = "files"
 	KindUsers      Kind = "users"
 	KindSystemd    Kind = "systemd"
 	KindKernelArgs Kind = "kernel-args"
 	KindDracut     Kind = "dracut"
-	KindFlatpak    Kind = "flatpak"
 	KindTrust      Kind = "trust"
 	KindRun        Kind = "run"
 	KindInitramfs  Kind = "initramfs"

@@ -51,11 +51,12 @@ var cases = map[string]plan.Options{
 		}),
 	},
 	// All that can be said of repositories and packages.
-	"packages-centos-9":  {},
-	"packages-centos-10": {},
-	"packages-fedora-43": {},
-	"packages-rhel-9":    {},
-	"packages-debian-12": {},
+	"packages-centos-9":     {},
+	"packages-centos-10":    {},
+	"packages-almalinux-10": {},
+	"packages-fedora-43":    {},
+	"packages-rhel-9":       {},
+	"packages-debian-12":    {},
 }
 
 func resolve(info plan.BaseInfo) func(context.Context, recipe.Base) (plan.BaseInfo, error) {
@@ -165,7 +166,7 @@ func TestOrderOfSteps(t *testing.T) {
 		got = append(got, s.Kind)
 	}
 	want := []plan.Kind{
-		plan.KindBase, plan.KindInstall, plan.KindOptional, plan.KindRemove, plan.KindLocale, plan.KindFiles,
+		plan.KindBase, plan.KindInstall, plan.KindOptional, plan.KindLocale, plan.KindRemove, plan.KindFiles,
 		plan.KindSystemd, plan.KindKernelArgs, plan.KindRun, plan.KindRun, plan.KindRun,
 		plan.KindInitramfs, plan.KindCleanup, plan.KindLabels,
 	}

@@ -64,9 +64,19 @@ func TestSectionsOfRepositories(t *testing.T) {
 	repos := filepath.Join(dir, "yum.repos.d")
 	base, brought, kept := filepath.Join(repos, "base.repo"), filepath.Join(repos, "x.repo"), filepath.Join(repos, "y.repo")
 	put(t, base, before)
+	// dnf has more folders than one, and not all of them are there.
+	second := filepath.Join(dir, "repos.d")
+	repos += ":" + second + ":" + filepath.Join(dir, "none")
+	own, other := filepath.Join(second, "own.repo"), filepath.Join(second, "other.repo")
+	put(t, own, "[own]\n")
 	if out, err := run("repo-sections.sh", "save", repos); err != nil {
 		t.Fatal(err, out)
 	}
+	put(t, other, "[other]\n")
+	// What dnf itself writes meanwhile, of the subscription.
+	const subscription = "[rhel-9-for-x86_64-baseos-rpms]\nenabled = 1\n"
+	redhat := filepath.Join(dir, "yum.repos.d", "redhat.repo")
+	put(t, redhat, subscription)
 	put(t, brought, "[x]\nname=x\nenabled=1\ngpgcheck=1\n[x-unsaid]\nname=y\n[x-off]\nenabled=0\n[x-yes]\nEnabled=0\nenabled=yes\n")
 	put(t, kept, "[y]\nenabled=True\n")
 	if out, err := run("repo-sections.sh", "restore", repos, "y*", "base*"); err != nil {
@@ -75,10 +85,14 @@ func TestSectionsOfRepositories(t *testing.T) {
 	wantFile(t, base, before)
 	wantFile(t, brought, "[x]\nenabled=0\nname=x\ngpgcheck=1\n[x-unsaid]\nenabled=0\nname=y\n[x-off]\nenabled=0\n[x-yes]\nenabled=0\nEnabled=0\n")
 	wantFile(t, kept, "[y]\nenabled=True\n")
+	wantFile(t, own, "[own]\n")
+	wantFile(t, other, "[other]\nenabled=0\n")
+	wantFile(t, redhat, subscription)
 
-	if out, err := run("repo-sections.sh", "enable", repos, "quiet"); err != nil {
+	if out, err := run("repo-sections.sh", "enable", repos, "quiet", "other", "unsaid"); err != nil {
 		t.Fatal(err, out)
 	}
+	wantFile(t, other, "[other]\nenabled=1\n")
 	wantFile(t, base, strings.Replace(before, "[quiet]\nenabled = 0\n", "[quiet]\nenabled=1\n", 1))
 	if out, err := run("repo-sections.sh", "enable", repos, "qui"); err == nil || out != "bootkiln: the image has no repository \"qui\"\n" {
 		t.Errorf("an unknown repository: got %v, %q", err, out)
@@ -87,10 +101,14 @@ func TestSectionsOfRepositories(t *testing.T) {
 
 func TestLocks(t *testing.T) {
 	t.Parallel()
-	const nothing = "bootkiln: \"absent*\" cannot be locked: no such package is installed\n"
+	const (
+		nothing = "bootkiln:problem\tnot-installed\tabsent*\t\"absent*\" cannot be locked: no such package is installed\n" +
+			"bootkiln:problem\tnot-installed\tgone\t\"gone\" cannot be locked: no such package is installed\n"
+		known = "bootkiln:known\tnot-installed\t"
+	)
 	t.Run("dnf4", func(t *testing.T) {
 		t.Parallel()
-		dir, run := stage(t, "lock-dnf4.sh", "rpm-installed.sh")
+		dir, run := stage(t, "lock-dnf4.sh", "rpm-installed.sh", "problem.sh")
 		put(t, filepath.Join(dir, "rpm"), "#!/bin/bash\n"+rpmDatabase)
 		list := filepath.Join(dir, "etc", "versionlock.list")
 		put(t, list, "wine-0:9.0-1.el10.*\n")
@@ -98,36 +116,40 @@ func TestLocks(t *testing.T) {
 			t.Fatal(err, out)
 		}
 		wantFile(t, list, "wine-0:9.0-1.el10.*\nkernel-core-0:6.12.0-1.el10.*\nkernel-core-0:6.12.0-2.el10.*\nvim-minimal-2:9.1-3.el10.*\n")
-		if out, err := run("lock-dnf4.sh", "list", list, "wine", "absent*"); err == nil || out != nothing {
+		if out, err := run("lock-dnf4.sh", "list", list, "absent*", "wine", "gone"); err == nil || !strings.HasPrefix(out, nothing+known) {
 			t.Errorf("got %v, %q", err, out)
 		}
 	})
 	t.Run("dnf5", func(t *testing.T) {
 		t.Parallel()
-		dir, run := stage(t, "lock-dnf5.sh", "rpm-installed.sh")
+		dir, run := stage(t, "lock-dnf5.sh", "rpm-installed.sh", "problem.sh")
 		put(t, filepath.Join(dir, "rpm"), "#!/bin/bash\n"+rpmDatabase)
 		list := filepath.Join(dir, "etc", "versionlock.toml")
 		if out, err := run("lock-dnf5.sh", list, "wine", "vim-minimal", "w*"); err != nil {
 			t.Fatal(err, out)
 		}
 		entry := "\n[[packages]]\nname = %q\n[[packages.conditions]]\nkey = \"evr\"\ncomparator = \"=\"\nvalue = %q\n"
-		wantFile(t, list, "version = \"1.0\"\n"+fmt.Sprintf(entry, "wine", "0:9.0-1.el10")+fmt.Sprintf(entry, "vim-minimal", "2:9.1-3.el10"))
-		if out, err := run("lock-dnf5.sh", list, "absent*"); err == nil || out != nothing {
+		wantFile(t, list, "version = \"1.0\"\n"+fmt.Sprintf(entry, "vim-minimal", "2:9.1-3.el10")+fmt.Sprintf(entry, "wine", "0:9.0-1.el10"))
+		if out, err := run("lock-dnf5.sh", list, "absent*", "gone"); err == nil || !strings.HasPrefix(out, nothing+known) {
 			t.Errorf("got %v, %q", err, out)
 		}
 	})
 	t.Run("apt", func(t *testing.T) {
 		t.Parallel()
-		dir, run := stage(t, "lock-apt.sh")
+		dir, run := stage(t, "lock-apt.sh", "problem.sh")
 		put(t, filepath.Join(dir, "dpkg-query"), `#!/bin/bash
-[[ ${!#} == wine* ]] || exit 1
+case ${!#} in
+wine*) ;;
+'${Package}\n') exec echo wine ;;
+*) exit 1 ;;
+esac
 printf 'installed wine\nconfig-files wine32:i386\ninstalled wine64:amd64\n'
 `)
 		put(t, filepath.Join(dir, "apt-mark"), "#!/bin/bash\necho \"$@\"\n")
 		if out, err := run("lock-apt.sh", "wine*"); err != nil || out != "hold -- wine wine64:amd64\n" {
 			t.Errorf("got %v, %q", err, out)
 		}
-		if out, err := run("lock-apt.sh", "absent*"); err == nil || out != nothing {
+		if out, err := run("lock-apt.sh", "absent*", "wine*", "gone"); err == nil || out != nothing+known+"wine\n" {
 			t.Errorf("got %v, %q", err, out)
 		}
 	})
@@ -239,6 +261,20 @@ func TestEntitlement(t *testing.T) {
 		if out, err := run("entitlement.sh", "open", filepath.Join(dir, "none"), dir); err == nil {
 			t.Errorf("got %q", out)
 		}
+	})
+	t.Run("of the host", func(t *testing.T) {
+		t.Parallel()
+		dir, run := stage(t, "entitlement.sh")
+		repos := filepath.Join(dir, "redhat.repo.d", "redhat.repo")
+		put(t, repos, "[of the image]\n")
+		if out, err := run("entitlement.sh", "open", repos); err != nil {
+			t.Fatal(err, out)
+		}
+		put(t, repos, "[of the subscription]\n")
+		if out, err := run("entitlement.sh", "close", repos); err != nil {
+			t.Fatal(err, out)
+		}
+		wantFile(t, repos, "[of the image]\n")
 	})
 	t.Run("no repositories before", func(t *testing.T) {
 		t.Parallel()

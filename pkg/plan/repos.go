@@ -43,6 +43,11 @@ type repoSetup struct {
 	entries []repoEntry
 	// mounted are the files of repoFolder, by name.
 	mounted map[string]Source
+	// owners are the entries that files are of, by path, and clashes those
+	// entries of which it was said that a file is another one's, by path in the
+	// recipe.
+	owners  map[string]repoEntry
+	clashes map[string]bool
 	// kept are files that the image gets.
 	kept []keptFile
 	// words become Terms.Repos.
@@ -55,10 +60,14 @@ type repoSetup struct {
 	scripts []string
 	// releasing is true where packages bring repositories, of which those that
 	// match stay are enabled in the image.
-	releasing bool
-	stay      []Word
-	// hasKeys is true where the package of other distributions' keys is there.
-	hasKeys bool
+	// Of those, main are the IDs that are enabled even where a base disabled
+	// them.
+	releasing  bool
+	stay, main []Word
+	// hasKeys is true where the package of other distributions' keys is there,
+	// and borrowed returns such packages.
+	hasKeys  bool
+	borrowed []Command
 	// inImage names the repositories that change the image.
 	inImage []Word
 }
@@ -77,7 +86,7 @@ func (p *planner) repos() {
 	if p.manager == nil {
 		return
 	}
-	s := &repoSetup{planner: p, distro: p.plan.Base.Distro, mounted: map[string]Source{}, entries: repoEntries(p.r.Repos)}
+	s := &repoSetup{planner: p, distro: p.plan.Base.Distro, mounted: map[string]Source{}, owners: map[string]repoEntry{}, clashes: map[string]bool{}, entries: repoEntries(p.r.Repos)}
 	p.manager.Repos(s)
 
 	p.manager = p.manager.With(s.terms())
@@ -107,14 +116,6 @@ func (p *planner) repos() {
 		}
 		p.step(KindRepos, "Repositories: "+strings.Join(names, ", "), origins(s.inImage), instructions...)
 	}
-}
-
-// prepareWith adds a script to prepare.
-func (s *repoSetup) prepareWith(script string, words []Word, args ...string) {
-	if !slices.Contains(s.scripts, script) {
-		s.scripts = append(s.scripts, script)
-	}
-	s.prepare = append(s.prepare, scriptCommand(script, words, args...))
 }
 
 // terms are those of the transactions so far.
@@ -168,14 +169,28 @@ func (e repoEntry) word(value string) Word { return Word{Value: value, Origin: e
 // add puts a file of a repository where transactions find it: into the folder
 // of the image where the repository is kept, else into the mounted one. It
 // returns the path there.
+//
+// Names are made of those of repositories, and of files, which can be the same
+// where the repositories are not: one file would take the place of the other.
 func (s *repoSetup) add(e repoEntry, folder, name string, src Source) string {
+	at := repoFolder + "/" + name
+	if e.keep() {
+		at = folder + name
+	}
+	if first, taken := s.owners[at]; !taken {
+		s.owners[at] = e
+	} else if first.where != e.where && !s.clashes[e.where] {
+		s.clashes[e.where] = true // which the file of its key would say again
+		s.problem(e.what().Pos, "conflict", e.where, "give one of them another name",
+			"the repository %q has the same file, %q, as %q (%s)", e.what().Value, name, first.what().Value, first.what().Pos)
+	}
 	if e.keep() {
 		s.kept = append(s.kept, keptFile{folder, name, src, e.what().Pos})
 		s.inImage = append(s.inImage, e.word(e.what().Value))
-		return folder + name
+	} else {
+		s.mounted[name] = src
 	}
-	s.mounted[name] = src
-	return repoFolder + "/" + name
+	return at
 }
 
 // key returns where the key of a repository is: its address, or the path of

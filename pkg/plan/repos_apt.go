@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
+	"github.com/bootkiln/bootkiln/pkg/repofile"
 )
 
 // Where apt looks for repositories, keys and pins in the image.
@@ -32,8 +34,11 @@ var debianWords = []string{"contrib", "non-free", "non-free-firmware", "backport
 
 // apt plans the repositories for apt.
 func (s *repoSetup) apt() {
+	s.onlyNames("packages.exclude", s.r.Packages.Exclude)
 	var kept []Word
 	for _, e := range s.entries {
+		s.onlyNames(e.where+".includepkgs", e.IncludePackages)
+		s.onlyNames(e.where+".excludepkgs", e.ExcludePackages)
 		var own []Word
 		switch {
 		case e.Copr.IsSet():
@@ -68,7 +73,7 @@ func (s *repoSetup) apt() {
 // describedAPT plans a repository that the recipe describes. The words are
 // what the script has to do for it.
 func (s *repoSetup) describedAPT(e repoEntry) (own []Word) {
-	id := mountable(e.Name.Value)
+	id := repofile.FileName(e.Name.Value)
 	if e.Metalink.IsSet() || e.Mirrorlist.IsSet() || !e.Suite.IsSet() {
 		s.notSupported(e, "a repository for apt has a baseurl, a suite and components, as in suite: bookworm")
 		return nil
@@ -95,7 +100,9 @@ func (s *repoSetup) describedAPT(e repoEntry) (own []Word) {
 	if u, err := url.Parse(e.BaseURL.Value); err == nil {
 		host = u.Hostname()
 	}
-	s.pin(e, id, fmt.Sprintf("origin %q", host))
+	if s.pin(e, id, fmt.Sprintf("origin %q", host)) {
+		own = append(own, e.word("--pin="+id+"="+host))
+	}
 	return own
 }
 
@@ -122,16 +129,25 @@ func (s *repoSetup) fileAPT(e repoEntry) {
 	if !ok {
 		return
 	}
-	for i, line := range strings.Split(string(text), "\n") {
-		line = strings.ToLower(strings.Join(strings.Fields(line), " "))
-		for _, unchecked := range []string{"trusted: yes", "trusted=yes", "allow-insecure: yes", "allow-insecure=yes"} {
-			if strings.Contains(line, unchecked) && !strings.HasPrefix(line, "#") {
-				s.problem(diag.Pos{File: e.File.Name(), Line: i + 1, Col: 1}, "unchecked-packages", e.where+".file",
-					"take that out, and name the key in Signed-By", "the repository does not check its signature")
-			}
-		}
+	where := e.where + ".file"
+	name := path.Base(e.File.Value)
+	suffix := path.Ext(name)
+	stem := cmp.Or(strings.TrimLeft(repofile.FileName(strings.TrimSuffix(name, suffix)), "."), "site")
+	if wanted := stem + suffix; wanted != name {
+		s.problem(e.File.Pos, "invalid-value", where, fmt.Sprintf("call it %q", wanted),
+			"apt passes over a file with the name %q", name)
+		return
 	}
-	s.addAPT(e, repoFolderAPT, path.Base(e.File.Value), src)
+	entries := repofile.Entries(name, text)
+	if !slices.ContainsFunc(entries, repofile.Entry.Binary) {
+		s.problem(e.File.Pos, "invalid-value", where, "as it is described in sources.list(5)",
+			"%q describes no repository of packages that can be installed", e.File.Value)
+	}
+	for _, o := range repofile.Unchecked(entries) {
+		s.problem(diag.Pos{File: e.File.Name(), Line: o.Line, Col: 1}, "unchecked-packages", where,
+			"take that out, and name the key in Signed-By", "the repository does not check its signature: %s is %q", o.Name, o.Value)
+	}
+	s.addAPT(e, repoFolderAPT, name, src)
 }
 
 // debian plans a part of Debian: it is where the base's own parts are.
@@ -160,8 +176,8 @@ func (s *repoSetup) debian(e repoEntry) []Word {
 
 // pin writes what the recipe says of what is taken from a repository, as
 // apt_preferences(5) has it: there, the highest number wins, and 500 is what a
-// repository has of which nothing is said.
-func (s *repoSetup) pin(e repoEntry, id, which string) {
+// repository has of which nothing is said. It reports whether there is any.
+func (s *repoSetup) pin(e repoEntry, id, which string) bool {
 	const usual, never = 500, -1
 	number := usual
 	if n, err := strconv.Atoi(e.Priority.Value); err == nil {
@@ -184,5 +200,16 @@ func (s *repoSetup) pin(e repoEntry, id, which string) {
 	}
 	if len(text) > 0 {
 		s.addAPT(e, pinFolderAPT, "bootkiln-"+id+".pref", generated([]byte(strings.Join(text, "\n")), 0o644))
+	}
+	return len(text) > 0
+}
+
+// onlyNames reports what a pin of apt's would match no package with.
+func (s *repoSetup) onlyNames(where string, values []recipe.String) {
+	for i, v := range values {
+		if name, _, more := strings.Cut(v.Value, "="); more {
+			s.problem(v.Pos, "invalid-value", fmt.Sprintf("%s[%d]", where, i), fmt.Sprintf("write %q, which means all of its versions", name),
+				"%q: apt takes or leaves out packages by name, whatever their version", v.Value)
+		}
 	}
 }

@@ -9,21 +9,35 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
-// Where dnf looks for repositories and their keys.
+// Where the image gets the repositories that it keeps, and their keys.
 const (
-	folderDNF     = "/etc/yum.repos.d"
-	repoFolderDNF = folderDNF + "/"
+	repoFolderDNF = "/etc/yum.repos.d/"
 	keyFolderDNF  = "/etc/pki/rpm-gpg/"
 )
 
-// useFolderDNF lets dnf read repoFolder beside the folder of the image.
-const useFolderDNF = "--setopt=reposdir=" + folderDNF + "," + repoFolder
+// foldersDNF returns the folders where the image's DNF looks for repositories
+// unless it is told otherwise ("reposdir" in libdnf's and libdnf5's ConfigMain).
+func (s *repoSetup) foldersDNF(separator string) string {
+	folders := []string{"/etc/yum.repos.d", "/etc/yum/repos.d", "/etc/distro.repos.d"}
+	if s.manager.Name() == (dnf5{}).Name() {
+		folders = []string{"/etc/yum.repos.d", "/etc/distro.repos.d", "/usr/share/dnf5/repos.d"}
+	}
+	return strings.Join(folders, separator)
+}
+
+// useFolderDNF lets dnf read repoFolder beside the folders of the image.
+func (s *repoSetup) useFolderDNF() string {
+	return "--setopt=reposdir=" + s.foldersDNF(",") + "," + repoFolder
+}
 
 // dnf plans the repositories for DNF: what is written out here first, since it
 // may replace what the rest needs; then what the base or a package has, in the
 // order in which one needs the other.
 func (s *repoSetup) dnf() {
 	for _, e := range s.entries {
+		if !e.keep() {
+			s.buildKeys = s.foldersDNF(":")
+		}
 		switch {
 		case e.Copr.IsSet():
 			s.copr(e)
@@ -60,10 +74,10 @@ func (s *repoSetup) addRepo(e repoEntry, file, id, title string, lines ...string
 }
 
 func (s *repoSetup) addRepoFile(e repoEntry, file string, src Source) {
-	first := len(s.mounted) == 0 || !slices.ContainsFunc(s.words, func(w Word) bool { return w.Value == useFolderDNF })
+	first := len(s.mounted) == 0 || !slices.ContainsFunc(s.words, func(w Word) bool { return w.Value == s.useFolderDNF() })
 	s.add(e, repoFolderDNF, file, src)
 	if first && !e.keep() {
-		s.words = append(s.words, e.word(useFolderDNF))
+		s.words = append(s.words, e.word(s.useFolderDNF()))
 	}
 }
 

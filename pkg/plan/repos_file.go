@@ -57,13 +57,19 @@ func (s *repoSetup) checkRepoFile(e repoEntry, text []byte) {
 	at := func(line int) diag.Pos { return diag.Pos{File: e.File.Name(), Line: line, Col: 1} }
 	for _, section := range sections {
 		check, said := section.values["gpgcheck"]
-		if !slices.Contains([]string{"1", "true", "yes", "on"}, strings.ToLower(check)) {
+		if !isTrue(check) {
 			line, how := section.line, "does not say to check"
 			if said {
 				line, how = section.lines["gpgcheck"], "does not check"
 			}
 			s.problem(at(line), "unchecked-packages", e.where+".file", "write gpgcheck=1, and gpgkey with the address of the key",
 				"the repository %q %s the signatures of its packages", section.id, how)
+		}
+		// What DNF 5 calls the same setting beside the old name.
+		const newer = "pkg_gpgcheck"
+		if check, said := section.values[newer]; said && !isTrue(check) {
+			s.problem(at(section.lines[newer]), "unchecked-packages", e.where+".file", "take it out: gpgcheck=1 says the same to every DNF",
+				"the repository %q does not check the signatures of its packages with DNF 5", section.id)
 		}
 		for _, o := range options(e) {
 			key, _, _ := strings.Cut(o.Value, "=")
@@ -73,6 +79,11 @@ func (s *repoSetup) checkRepoFile(e repoEntry, text []byte) {
 			}
 		}
 	}
+}
+
+// isTrue reports whether dnf takes a value for true.
+func isTrue(value string) bool {
+	return slices.Contains([]string{"1", "true", "yes", "on"}, strings.ToLower(value))
 }
 
 // insertInSections adds lines to every section of a repository file.

@@ -15,24 +15,38 @@ func (s *repoSetup) transaction(words []Word, options ...string) Command {
 
 // release installs a package that brings repositories, after the commands
 // before it. All of them are disabled again at the end of the step, but for
-// those that match keep, where the recipe keeps them.
-func (s *repoSetup) release(e repoEntry, keep string, before []Command, install Command, after ...Command) {
+// those that match keep, where the recipe keeps them. Then those with the IDs
+// are enabled, also where the base has the package already and disabled them.
+func (s *repoSetup) release(e repoEntry, keep string, ids []string, before []Command, install Command, after ...Command) {
 	if !s.releasing {
 		s.releasing = true
-		s.prepareWith("repo-sections.sh", nil, "save", folderDNF)
+		s.sections("save", nil)
 	}
 	s.prepare = append(append(append(s.prepare, before...), install), after...)
 	s.inImage = append(s.inImage, e.word(e.Known.Value))
 	if e.keep() {
 		s.stay = append(s.stay, e.word(keep))
+		s.main = append(s.main, fixed(e.what().Pos, ids...)...)
 	}
+	s.use(e, ids...)
 }
 
-// endReleases disables what the packages enabled.
+// sections lets the script of that name work on the image's own repositories.
+func (s *repoSetup) sections(what string, words []Word) {
+	const script = "repo-sections.sh"
+	s.scripts = append(s.scripts, script)
+	s.prepare = append(s.prepare, scriptCommand(script, words, what, s.foldersDNF(":")))
+}
+
+// endReleases disables what the packages enabled, and returns what was borrowed.
 func (s *repoSetup) endReleases() {
 	if s.releasing {
-		s.prepareWith("repo-sections.sh", s.stay, "restore", folderDNF)
+		s.sections("restore", s.stay)
 	}
+	if len(s.main) > 0 {
+		s.sections("enable", s.main)
+	}
+	s.prepare = append(s.prepare, s.borrowed...)
 }
 
 // use enables repositories that the image has, for the transactions of the
@@ -74,8 +88,7 @@ func (s *repoSetup) epel(e repoEntry) {
 		s.scripts = append(s.scripts, "epel-upgrade.sh")
 		after = []Command{{Args: append([]string{"/bin/bash", scriptTarget("epel-upgrade.sh")}, upgrade.Args...), Words: upgrade.Words}}
 	}
-	s.release(e, "epel*", before, install, after...)
-	s.use(e, "epel")
+	s.release(e, "epel*", []string{"epel"}, before, install, after...)
 }
 
 // crb plans CodeReady Builder, which the base has, disabled.
@@ -96,7 +109,7 @@ func (s *repoSetup) crb(e repoEntry) {
 		id = "powertools"
 	}
 	if e.keep() {
-		s.prepareWith("repo-sections.sh", []Word{e.word(id)}, "enable", folderDNF)
+		s.sections("enable", []Word{e.word(id)})
 		s.inImage = append(s.inImage, e.word(e.Known.Value))
 	}
 	s.use(e, id)
@@ -135,12 +148,11 @@ func (s *repoSetup) rpmFusion(e repoEntry, kind string) {
 	var before []Command
 	if !s.hasKeys {
 		s.hasKeys = true
-		before = []Command{s.transaction([]Word{e.word("distribution-gpg-keys")})}
+		before = s.borrow(e, "distribution-gpg-keys")
 	}
-	s.release(e, name+"*", append(before, Command{Args: []string{"rpmkeys", "--import", key}}),
+	s.release(e, name+"*", ids, append(before, Command{Args: []string{"rpmkeys", "--import", key}}),
 		s.transaction([]Word{e.word(url)}, "--setopt=localpkg_gpgcheck=True"),
 	)
-	s.use(e, ids...)
 }
 
 // composeKeys are the keys of CentOS Stream's composes, by major version, as

@@ -21,10 +21,16 @@ func problemsOf(t *testing.T, distro, text string) []string {
 		"keys/binary.gpg":   {Data: []byte("\x99\x01")},
 		"repos/ok.repo":     {Data: []byte("[a]\nbaseurl=x\ngpgcheck = 1\nexcludepkgs=b\n")},
 		"repos/off.repo":    {Data: []byte("# gpgcheck=1\n[a]\nbaseurl=x\n\n[b]\nbaseurl=y\ngpgcheck=0\n")},
+		"repos/newer.repo":  {Data: []byte("[a]\nbaseurl=x\ngpgcheck=1\npkg_gpgcheck=0\n[b]\nbaseurl=x\ngpgcheck=1\npkg_gpgcheck=True\n")},
+		"other/ok.repo":     {Data: []byte("[c]\nbaseurl=x\ngpgcheck=1\n")},
+		"other/ok.sources":  {Data: []byte("Types: deb\nURIs: y\n")},
 		"repos/none.repo":   {Data: []byte("baseurl=x\n")},
 		"repos/ok.sources":  {Data: []byte("Types: deb\nURIs: x\n")},
-		"repos/off.sources": {Data: []byte("Types: deb\nTrusted:  yes\n")},
-		"repos/off.list":    {Data: []byte("deb [ trusted=yes ] https://example.com/ ./\n")},
+		"repos/off.sources": {Data: []byte("Types: deb\nTrusted:\n# or not\n true\n\nAllow-Insecure: on\nSuites: x\n")},
+		"repos/off.list":    {Data: []byte("# [trusted=yes]\ndeb [ trusted=1 ] https://example.com/ ./\ndeb [trusted=no] https://example.com/ ./\n")},
+		"repos/my x.list":   {Data: []byte("deb https://example.com/ ./\n")},
+		"repos/.sources":    {Data: []byte("Types: deb\n")},
+		"repos/source.list": {Data: []byte("deb-src https://example.com/ ./\n")},
 		"a.rpm":             {Data: []byte("x")},
 		"other/a.rpm":       {Data: []byte("x")},
 		"a.deb":             {Data: []byte("x")},
@@ -100,9 +106,42 @@ func TestRepositoryProblems(t *testing.T) {
 			`repos/off.repo:2:1: the repository "a" does not say to check the signatures of its packages (unchecked-packages); write gpgcheck=1, and gpgkey with the address of the key`,
 			`repos/off.repo:7:1: the repository "b" does not check the signatures of its packages (unchecked-packages); write gpgcheck=1, and gpgkey with the address of the key`,
 		}},
+		"unchecked by its newer name": {"fedora-43", "repos: [{file: repos/newer.repo}]\n", []string{
+			`repos/newer.repo:4:1: the repository "a" does not check the signatures of its packages with DNF 5 (unchecked-packages); take it out: gpgcheck=1 says the same to every DNF`,
+		}},
+		"the same file of dnf": {"centos-9", "repos:\n" +
+			"  - {file: repos/ok.repo}\n" +
+			"  - {file: other/ok.repo}\n" +
+			"  - {name: ok, baseurl: \"https://example.com/\", gpgkey: keys/ok.asc}\n" +
+			"  - {name: \"a:b\", baseurl: \"https://example.com/\", gpgkey: keys/ok.asc}\n" +
+			"  - {name: a_b, baseurl: \"https://example.com/2\", gpgkey: keys/ok.asc}\n" +
+			"  - {name: \"b:c\", baseurl: \"https://example.com/\", gpgkey: keys/ok.asc, keep: true}\n" +
+			"  - {name: b_c, baseurl: \"https://example.com/2\", gpgkey: keys/ok.asc}\n" +
+			"  - {file: repos/ok.repo}\n", []string{
+			`6:12: the repository "other/ok.repo" has the same file, "ok.repo", as "repos/ok.repo" (recipe.yaml:5:12) (conflict); give one of them another name`,
+			`7:12: the repository "ok" has the same file, "ok.repo", as "repos/ok.repo" (recipe.yaml:5:12) (conflict); give one of them another name`,
+			`9:12: the repository "a_b" has the same file, "RPM-GPG-KEY-a_b.asc", as "a:b" (recipe.yaml:8:12) (conflict); give one of them another name`,
+		}},
+		"the same file of dnf, kept": {"centos-9", "repos: [{file: repos/ok.repo, keep: true}, {file: other/ok.repo, keep: true}]\n", []string{
+			`4:51: the repository "other/ok.repo" has the same file, "ok.repo", as "repos/ok.repo" (recipe.yaml:4:16) (conflict); give one of them another name`,
+		}},
+		"the same file of apt": {"debian-12", "repos: [{file: repos/ok.sources}, {file: other/ok.sources}]\n", []string{
+			`4:42: the repository "other/ok.sources" has the same file, "ok.sources", as "repos/ok.sources" (recipe.yaml:4:16) (conflict); give one of them another name`,
+		}},
 		"unchecked files of apt": {"debian-12", "repos:\n  - {file: repos/off.sources}\n  - {file: repos/off.list}\n", []string{
-			`repos/off.list:1:1: the repository does not check its signature (unchecked-packages); take that out, and name the key in Signed-By`,
-			`repos/off.sources:2:1: the repository does not check its signature (unchecked-packages); take that out, and name the key in Signed-By`,
+			`repos/off.list:2:1: the repository does not check its signature: trusted is "1" (unchecked-packages); take that out, and name the key in Signed-By`,
+			`repos/off.sources:2:1: the repository does not check its signature: trusted is "true" (unchecked-packages); take that out, and name the key in Signed-By`,
+			`repos/off.sources:6:1: the repository does not check its signature: allow-insecure is "on" (unchecked-packages); take that out, and name the key in Signed-By`,
+		}},
+		"files that apt does not read": {"debian-12", "repos:\n  - {file: repos/my x.list}\n  - {file: repos/.sources}\n  - {file: repos/source.list}\n", []string{
+			`5:12: apt passes over a file with the name "my x.list" (invalid-value); call it "my_x.list"`,
+			`6:12: apt passes over a file with the name ".sources" (invalid-value); call it "site.sources"`,
+			`7:12: "repos/source.list" describes no repository of packages that can be installed (invalid-value); as it is described in sources.list(5)`,
+		}},
+		"versions in pins": {"debian-12", "packages: {exclude: [a, b=1.0]}\nrepos: [" + vendor + ", suite: ./, includepkgs: [c=1], excludepkgs: [d, e=2]}]\n", []string{
+			`4:25: "b=1.0": apt takes or leaves out packages by name, whatever their version (invalid-value); write "b", which means all of its versions`,
+			`5:98: "c=1": apt takes or leaves out packages by name, whatever their version (invalid-value); write "c", which means all of its versions`,
+			`5:121: "e=2": apt takes or leaves out packages by name, whatever their version (invalid-value); write "e", which means all of its versions`,
 		}},
 		"package files": {"centos-9", "packages:\n  install: [./a.rpm, ./other/a.rpm, ./a.deb]\n", []string{
 			`5:22: the package file "a.rpm" is there already (recipe.yaml:5:13) (conflict); take out one of them`,

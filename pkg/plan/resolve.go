@@ -32,6 +32,10 @@ type Questions struct {
 	Optional []Word
 	// Remove is taken away where it is there.
 	Remove []Word
+	// Lock has to be installed in the end, by the base or by the build.
+	Lock []Word
+	// Exclude is never installed.
+	Exclude []Word
 }
 
 // Doubt are packages that not every distribution has.
@@ -64,9 +68,22 @@ func (q Questions) words() []Word {
 	}
 	add("--install=", q.Install)
 	add("--group=", q.Groups)
+	installed := maps.Clone(seen)
 	add("--optional=", q.Optional)
 	add("--remove=", q.Remove)
+	// What is installed can be locked; what may not be there has to be asked for
+	// all the same.
+	seen = installed
+	add("--lock=", q.Lock)
+	add("--excluded=", q.Exclude)
 	return list
+}
+
+// needRepositories reports whether the build itself reads repositories, or
+// depends on what they have. What is locked or excluded alone does not, and must
+// not need a network.
+func (q Questions) needRepositories() bool {
+	return len(q.Install)+len(q.Groups)+len(q.Optional)+len(q.Remove) > 0
 }
 
 // ask adds to what the query asks for.
@@ -76,6 +93,8 @@ func (p *planner) ask(q Questions) {
 	p.questions.Doubtful = append(p.questions.Doubtful, q.Doubtful...)
 	p.questions.Optional = append(p.questions.Optional, q.Optional...)
 	p.questions.Remove = append(p.questions.Remove, q.Remove...)
+	p.questions.Lock = append(p.questions.Lock, q.Lock...)
+	p.questions.Exclude = append(p.questions.Exclude, q.Exclude...)
 }
 
 // installing returns the work that installs the words, and asks for those that
@@ -106,7 +125,7 @@ func (p *planner) removing(words []Word) Work {
 // that installs are those that prepare repositories.
 func (p *planner) resolve() {
 	words := p.questions.words()
-	if len(words) == 0 {
+	if !p.questions.needRepositories() {
 		return
 	}
 	origin := origins(words)

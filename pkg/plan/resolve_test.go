@@ -151,6 +151,7 @@ const dnf5Stub = `case " $* " in
 	exit 1
 	;;
 *' repoquery '*plian*) ;;
+*--exclude=*' repoquery -q secret '*) ;;
 *' repoquery '*) printf 'wine\nplain\n' ;;
 *' group list '*) printf 'ID                   Name             Installed\nkde-apps             KDE Apps                no\n' ;;
 *' environment list '*) printf 'ID                   Name             Installed\nkde-desktop          KDE Plasma Workspaces   yes\n' ;;
@@ -164,7 +165,8 @@ func TestResolveDNF5(t *testing.T) {
 	got := answer(t, programs, "resolve-dnf.sh", "dnf5", "-y", "--setopt=keepcache=True", "install", "--exclude=secret",
 		"--instead=use another", "--doubtful=wien", "--install=plain", "--install=secret",
 		"--group=@KDE Plasma Workspaces", "--group=@kde-desktop", "--group=@kde-*", "--group=@kde-dekstop", "--group=@KDE Aps",
-		"--optional=rare", "--remove=plian", "--remove=plain")
+		"--optional=rare", "--remove=plian", "--remove=plain",
+		"--lock=plain", "--lock=plian*", "--excluded=secret", "--excluded=plian")
 	want := []string{
 		`bootkiln:problem unknown-package --doubtful=wien no repository has the package "wien": use another`,
 		`bootkiln:problem excluded-package --install=secret all packages that are "secret" are excluded`,
@@ -172,6 +174,8 @@ func TestResolveDNF5(t *testing.T) {
 		`bootkiln:problem unknown-group --group=@KDE Aps no repository has the group "KDE Aps"`,
 		`bootkiln:note unknown-package --optional=rare no repository has the package "rare"`,
 		`bootkiln:warning unknown-package --remove=plian neither the base nor a repository has the package "plian", which is to be removed`,
+		`bootkiln:problem unknown-package --lock=plian* neither the base nor a repository has the package "plian*", which is to be locked`,
+		`bootkiln:warning unknown-package --excluded=plian neither the base nor a repository has the package "plian", which is excluded`,
 		`bootkiln:known unknown-package plain wine`,
 		`bootkiln:known unknown-group kde-apps KDE Apps kde-desktop KDE Plasma Workspaces`,
 		`bootkiln:answered`,
@@ -219,7 +223,8 @@ func TestResolveAPT(t *testing.T) {
 	programs := map[string]string{"apt-get": aptStub, "apt-cache": `printf '%s\n' wine nano task-kde-desktop`, "dpkg-query": "[[ $3 == installed ]]"}
 	got := answer(t, programs, "resolve-apt.sh", "apt-get", "install", "--no-install-recommends",
 		"--install=wien", "--install=wine", "--install=no-*", "--install=vim=1", "--install=vim/sid", "--install=awk",
-		"--group=@task-kde-dekstop", "--optional=wien-extra", "--remove=installed", "--remove=nano", "--remove=na*", "--remove=nnao", "--remove=nn*")
+		"--group=@task-kde-dekstop", "--optional=wien-extra", "--remove=installed", "--remove=nano", "--remove=na*", "--remove=nnao", "--remove=nn*",
+		"--lock=installed", "--lock=nano", "--lock=lnock", "--excluded=nano*", "--excluded=no*")
 	want := []string{
 		`bootkiln:problem unknown-package --install=wien no repository has the package "wien"`,
 		`bootkiln:problem unknown-package --install=no-* no repository has the package "no-*"`,
@@ -230,6 +235,8 @@ func TestResolveAPT(t *testing.T) {
 		`bootkiln:note unknown-package --optional=wien-extra no repository has the package "wien-extra"`,
 		`bootkiln:warning unknown-package --remove=nnao neither the base nor a repository has the package "nnao", which is to be removed`,
 		`bootkiln:warning unknown-package --remove=nn* neither the base nor a repository has the package "nn*", which is to be removed`,
+		`bootkiln:problem unknown-package --lock=lnock neither the base nor a repository has the package "lnock", which is to be locked`,
+		`bootkiln:warning unknown-package --excluded=no* neither the base nor a repository has the package "no*", which is excluded`,
 		`bootkiln:known unknown-package wine nano task-kde-desktop`,
 		`bootkiln:answered`,
 	}

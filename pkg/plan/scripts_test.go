@@ -67,7 +67,6 @@ func TestRemoveDNF(t *testing.T) {
 		{[]string{"*.i686", "w[ij]ne", "vim-?inimal", "absent"}, []string{vim, wine32, wine}},
 		{[]string{"*"}, []string{kernel1, kernel2, vim, wine32, wine}},
 		{[]string{"absent", "core", "wine.s390x", "kernel-core-6.12.0-3*"}, nil},
-		{[]string{"@Some Group", "absent"}, []string{"@Some Group"}},
 	} {
 		got := strings.Split(strings.TrimSuffix(runScript(t, programs, "remove-dnf.sh", append([]string{"dnf"}, test.names...)...), "\n"), "\n")
 		want := append([]string{"-y", "--setopt=clean_requirements_on_remove=False", "remove"}, test.want...)

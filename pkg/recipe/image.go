@@ -52,8 +52,8 @@ type Packages struct {
 	Exclude []String
 	// Lock keeps what is installed at its version.
 	Lock []String
-	// WeakDeps is "true" where recommended packages are installed as well;
-	// unset leaves it to the distribution.
+	// WeakDeps is "true" where recommended packages are installed as well; unset
+	// is "false" on Debian, and what the base configures elsewhere.
 	WeakDeps String
 }
 

@@ -54,6 +54,9 @@ func Load(fsys fs.FS, name string, o Options) (*Recipe, diag.Sources, diag.List,
 // bundlePrefix begins the name of a bundle in positions.
 const bundlePrefix = "bundle:"
 
+// InBundle reports whether pos is in a bundle, and so no word of the user's own.
+func InBundle(pos diag.Pos) bool { return strings.HasPrefix(pos.File, bundlePrefix) }
+
 // loader follows includes.
 type loader struct {
 	fsys      fs.FS

@@ -7,6 +7,8 @@ set -euo pipefail
 
 # shellcheck source-path=SCRIPTDIR source=rpm-installed.sh
 source "${BASH_SOURCE[0]%/*}/rpm-installed.sh"
+# shellcheck source-path=SCRIPTDIR source=problem.sh
+source "${BASH_SOURCE[0]%/*}/problem.sh"
 
 case $1 in
 plugin)
@@ -19,19 +21,13 @@ plugin)
 	;;
 list)
 	list=$2
+	lockable "${@:3}"
 	mkdir -p "${list%/*}"
 	touch "$list"
-	for name in "${@:3}"; do
-		installed "$name"
-		if [[ ${#installed[@]} -eq 0 ]]; then
-			echo "bootkiln: \"$name\" cannot be locked: no such package is installed" >&2
-			exit 1
-		fi
-		for package in "${installed[@]}"; do
-			# Of every architecture, as the plugin itself writes it.
-			line="${package%.*}.*"
-			grep -q -F -x -e "$line" "$list" || printf '%s\n' "$line" >>"$list"
-		done
+	for package in "${installed[@]}"; do
+		# Of every architecture, as the plugin itself writes it.
+		line="${package%.*}.*"
+		grep -q -F -x -e "$line" "$list" || printf '%s\n' "$line" >>"$list"
 	done
 	;;
 esac

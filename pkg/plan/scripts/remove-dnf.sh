@@ -11,19 +11,11 @@ source "${BASH_SOURCE[0]%/*}/rpm-installed.sh"
 program=$1
 shift
 
-groups=() names=()
-for name in "$@"; do
-	if [[ $name == @* ]]; then
-		groups+=("$name")
-	else
-		names+=("$name")
-	fi
-done
 # Exactly these: a name alone would be every version and architecture of it.
-installed "${names[@]}"
+installed "$@"
 
-if [[ ${#groups[@]} -eq 0 && ${#installed[@]} -eq 0 ]]; then
+if [[ ${#installed[@]} -eq 0 ]]; then
 	echo "bootkiln: none of the packages is installed"
 	exit 0
 fi
-"$program" -y --setopt=clean_requirements_on_remove=False remove "${groups[@]}" "${installed[@]}"
+"$program" -y --setopt=clean_requirements_on_remove=False remove "${installed[@]}"

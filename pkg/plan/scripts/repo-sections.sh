@@ -1,13 +1,22 @@
 #!/bin/bash
-# usage: sections save|restore|enable FOLDER [PATTERN | ID]...
-# In the repository files of the folder,
-# "save" remembers which repositories are enabled, "restore" disables all others
-# but those that match a pattern, and "enable" enables some. The files of repositories say it in every version of
+# usage: sections save|restore|enable FOLDER[:FOLDER]... [PATTERN | ID]...
+# In the repository files of the folders, "save" remembers which repositories
+# are enabled, "restore" disables all others but those that match a pattern, and
+# "enable" enables some. The files of repositories say it in every version of
 # DNF, and need no plugin.
 set -euo pipefail
 
-folder=$2
 saved=${BASH_SOURCE[0]%/*}/enabled-repositories
+
+shopt -s nullglob
+IFS=: read -r -a folders <<<"$2"
+files=()
+for folder in "${folders[@]}"; do
+	for file in "$folder"/*.repo; do
+		# dnf writes this one, of the subscription to RHEL, at any time.
+		[[ ${file##*/} == redhat.repo ]] || files+=("$file")
+	done
+done
 
 # enabled prints "FILE ID" for each repository that is enabled.
 enabled() {
@@ -16,7 +25,7 @@ enabled() {
 		FNR == 1 { told(); file = FILENAME }
 		/^\[.*\]/ { told(); id = $0; sub(/^\[/, "", id); sub(/\].*/, "", id); on = 1; next }
 		/^enabled[ \t]*=/ { value = tolower($0); gsub(/^[^=]*=[ \t]*|[ \t\r]+$/, "", value); on = value ~ /^(1|true|yes|on)$/ }
-		END { told() }' /dev/null "$folder"/*.repo
+		END { told() }' /dev/null "${files[@]}"
 }
 
 # switch FILE ID 0|1 says in the file whether the repository is enabled.
@@ -30,7 +39,6 @@ switch() {
 	printf '%s\n' "$text" >"$1"
 }
 
-shopt -s nullglob
 case $1 in
 save)
 	enabled >"$saved"
@@ -49,12 +57,14 @@ restore)
 	done < <(enabled)
 	;;
 enable)
+	already=$(enabled)
 	for id in "${@:3}"; do
 		found=
-		for file in "$folder"/*.repo; do
+		for file in "${files[@]}"; do
 			if grep -q -F -x -e "[$id]" "$file"; then
-				switch "$file" "$id" 1
 				found=yes
+				# A file that is as its package has it stays so.
+				grep -q -F -x -e "$file $id" <<<"$already" || switch "$file" "$id" 1
 			fi
 		done
 		if [[ -z $found ]]; then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: resolve COMMAND... [--instead=TEXT] [--install=NAME | --doubtful=NAME | --group=NAME]... [--optional=NAME]... [--remove=NAME]...
+# usage: resolve COMMAND... [--instead=TEXT] [--install=NAME | --doubtful=NAME | --group=NAME]... [--optional=NAME]... [--remove=NAME]... [--lock=NAME]... [--excluded=NAME]...
 # Says which of the names apt does not know. COMMAND is the one that will
 # install.
 set -euo pipefail
@@ -51,7 +51,9 @@ if [[ ${#optional[@]} -gt 0 ]]; then
 	ask "${optional[@]}"
 	judge note --optional= "${optional[@]}"
 fi
+
 # available NAME: whether a repository has it, or any that the pattern means.
+# shellcheck disable=SC2317 # it is called by "found"
 available() {
 	local line
 	if [[ $1 != *[*?[]* ]]; then
@@ -66,12 +68,11 @@ available() {
 	return 1
 }
 
-for name in "${remove[@]}"; do
-	# What is not installed now may be so when it is removed.
-	if ! dpkg-query --show -- "$name" >/dev/null 2>&1 && ! available "${name%%[:=/]*}"; then
-		warning unknown-package "--remove=$name" "neither the base nor a repository has the package \"$name\", which is to be removed"
-	fi
-done
+# found NAME: whether it is installed, or can be.
+# shellcheck disable=SC2317 # it is a command of "judge_others"
+found() { dpkg-query --show -- "$1" >/dev/null 2>&1 || available "${1%%[:=/]*}"; }
+
+judge_others found
 
 known unknown-package apt-cache pkgnames
 answered

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: resolve COMMAND... [--instead=TEXT] [--install=NAME | --doubtful=NAME]... [--group=NAME]... [--optional=NAME]... [--remove=NAME]...
+# usage: resolve COMMAND... [--instead=TEXT] [--install=NAME | --doubtful=NAME]... [--group=NAME]... [--optional=NAME]... [--remove=NAME]... [--lock=NAME]... [--excluded=NAME]...
 # Says which of the names DNF does not know. COMMAND is the one that will
 # install, up to its options.
 set -euo pipefail
@@ -95,6 +95,20 @@ ask_groups() {
 	done
 }
 
+# found NAME: whether it is installed, or in a repository, also where it is
+# excluded.
+# shellcheck disable=SC2317 # it is a command of "judge_others"
+found() {
+	local word all=()
+	installed "$1"
+	[[ ${#installed[@]} -eq 0 ]] || return 0
+	for word in "${command[@]}"; do
+		[[ $word == --exclude=* ]] || all+=("$word")
+	done
+	local command=("${all[@]}")
+	grep -q . < <(dnf repoquery -q "$1")
+}
+
 read_repositories
 if [[ ${#install[@]} -gt 0 || ${#doubtful[@]} -gt 0 ]]; then
 	ask "${install[@]}" "${doubtful[@]}"
@@ -109,14 +123,7 @@ if [[ ${#optional[@]} -gt 0 ]]; then
 	ask "${optional[@]}"
 	judge note --optional "${optional[@]}"
 fi
-for name in "${remove[@]}"; do
-	[[ $name != @* ]] || continue
-	installed "$name"
-	# What is not installed now may be so when it is removed.
-	if [[ ${#installed[@]} -eq 0 ]] && ! grep -q . < <(dnf repoquery -q "$name"); then
-		warning unknown-package "--remove=$name" "neither the base nor a repository has the package \"$name\", which is to be removed"
-	fi
-done
+judge_others found
 if [[ $problems -gt 0 ]]; then
 	# What is unknown may be in a repository that was left out.
 	read_repositories '--setopt=*.skip_if_unavailable=False'

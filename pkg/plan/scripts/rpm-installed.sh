@@ -28,3 +28,16 @@ installed() {
 		done
 	done <<<"$database"
 }
+
+# lockable NAME... sets "installed" to the packages that any NAME means, and ends
+# the script where one means none. It takes problem.sh.
+lockable() {
+	local name
+	for name in "$@"; do
+		installed "$name"
+		[[ ${#installed[@]} -gt 0 ]] || problem not-installed "$name" "\"$name\" cannot be locked: no such package is installed"
+	done
+	known not-installed rpm -qa --queryformat '%{name}\n'
+	verdict
+	installed "$@"
+}
