@@ -169,7 +169,7 @@ var mutations = []mutation{
 	}},
 	{"selinux-policy", "none", func(m *mutant) { m.write("etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n") }},
 	{"third-party-repos", "a vendor's", func(m *mutant) {
-		m.write("etc/apt/sources.list.d/vendor.list", "deb https://vendor.example/apt stable main\n")
+		m.write("etc/apt/sources.list.d/vendor.list", "deb [trusted=yes] https://vendor.example/apt stable main\n")
 	}},
 	{"sysusers", "a user by hand", func(m *mutant) {
 		m.add("etc/passwd", "kiosk:x:4321:100::/var/home/kiosk:/bin/bash\n")
