@@ -24,7 +24,7 @@ const (
 )
 
 // actions are the actions that workflows use, by full commit: a tag can be
-// moved. Each was compared with what public workflows carried in August 2026.
+// moved.
 var actions = map[string]string{
 	"actions/checkout":        "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
 	"actions/setup-go":        "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e # v7.0.0",
