@@ -59,7 +59,7 @@ var variantWords = []word[Recipe]{
 	{
 		key:      "unsupported",
 		doc:      "Why this file is of no use there, and what to use: a build on one of these distributions is refused with this text.",
-		examples: []string{"\"there is no wine in EPEL 9; install com.usebottles.bottles by flatpak\""},
+		examples: []string{"\"there is no such package here; use the one of flatpak\""},
 		value:    field[Recipe]{&spec{kind: textKind, rule: reasonRule}, unbound},
 	},
 }
