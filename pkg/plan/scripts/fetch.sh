@@ -10,7 +10,7 @@ mkdir -p "${file%/*}"
 if command -v curl >/dev/null; then
 	# What is asked for over https is not taken from where anyone can change it.
 	only=()
-	[[ $url != https:* ]] || only=(--proto-redir =https)
+	[[ $url != https:* ]] || only=(--proto-redir "=https")
 	curl --fail --silent --show-error --location --retry 3 "${only[@]}" --output "$file" -- "$url"
 elif command -v python3 >/dev/null; then
 	python3 -c 'import shutil, sys, urllib.request
