@@ -55,12 +55,17 @@ func places(t *testing.T, name string, r *dockerRegistry) map[string][]string {
 	copyImage(t, layout, archive, nil)
 	copyImage(t, layout, dockerArchive, nil)
 	remote := "docker://" + r.host + "/os/places:kiln"
-	copyImage(t, layout, remote, &types.SystemContext{
-		DockerCertPath: r.ca.dir, DockerAuthConfig: &types.DockerAuthConfig{Username: registryUser, Password: registryPassword},
-	})
+	copyImage(t, layout, remote, r.access())
 	return map[string][]string{
 		"store": {name}, "layout": {layout}, "OCI archive": {archive}, "Docker archive": {dockerArchive},
 		"registry": {remote, "--cert-dir", r.ca.dir, "--creds", registryUser + ":" + registryPassword},
+	}
+}
+
+// access is how to write to a registry.
+func (r *dockerRegistry) access() *types.SystemContext {
+	return &types.SystemContext{
+		DockerCertPath: r.ca.dir, DockerAuthConfig: &types.DockerAuthConfig{Username: registryUser, Password: registryPassword},
 	}
 }
 

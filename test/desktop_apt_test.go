@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,7 +126,7 @@ func makeUsers(t *testing.T, root string) {
 	t.Helper()
 	booted := t.TempDir()
 	cmd := exec.Command("cp", "--archive", "--parents", "--target-directory="+booted,
-		"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d/bootkiln-users.conf")
+		"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/skel", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d/bootkiln-users.conf")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -161,9 +162,11 @@ func makeUsers(t *testing.T, root string) {
 			t.Errorf("the user is not in the group %s:\n%s", name, groups)
 		}
 	}
-	want := "700 /\n700 /.ssh\n600 /.ssh/authorized_keys\n"
-	got, err := exec.Command("find", booted+"/var/home/kiosk", "-uid", kiosk[2], "-gid", kiosk[3], "-printf", "%m /%P\n").Output()
-	if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
+	want := []string{"600 /.ssh/authorized_keys", "644 /.bash_logout", "644 /.bashrc", "644 /.profile", "700 /", "700 /.ssh"}
+	found, err := exec.Command("find", booted+"/var/home/kiosk", "-uid", kiosk[2], "-gid", kiosk[3], "-printf", "%m /%P\n").Output()
+	got := strings.Split(strings.TrimSpace(string(found)), "\n")
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("the home: %v (-want +got):\n%s", err, diff)
 	}
 	wantFiles(t, booted, map[string]string{"var/home/kiosk/.ssh/authorized_keys": sshKey})

@@ -89,6 +89,29 @@ bash $s/display-manager.sh --session=plasma sddm.service`,
 		`the image has no unit "lightdm.service"; its display managers are: gdm.service sddm.service site-greeter.service`)
 }
 
+// TestUnitsThatAreOtherNames are not for systemctl, but may be masked.
+func TestUnitsThatAreOtherNames(t *testing.T) {
+	p := scriptsProject(t, map[string]string{"usr/lib/systemd/system/ssh.service": displayManagerUnit + "[Install]\nAlias=sshd.service\n"})
+	const other = "SYSTEMD_OFFLINE=1 systemctl enable ssh.service\nbash $s/units.sh system "
+	p.run(t, 0, other+"--mask=sshd.service ssh.service")
+	p.run(t, 3, other+"sshd.service", `"sshd.service" is another name of "ssh.service"; write that`)
+}
+
+// TestSubordinateNumbers begin after those that the image has.
+func TestSubordinateNumbers(t *testing.T) {
+	p := scriptsProject(t, map[string]string{"usr/bin/newuidmap": "#!/bin/sh\n", "etc/subuid": "site:1000000:10\nb:100000:65536\n"})
+	p.run(t, 0, "rm -rf /etc/subgid /etc/skel\nfor _ in 1 2; do bash $s/users.sh --user=a --shell=/bin/bash --user=b; done")
+	p.inFolder(t, func(root string) {
+		wantFiles(t, root, map[string]string{
+			"etc/subuid": "site:1000000:10\nb:100000:65536\na:1000010:65536\n",
+			"etc/subgid": "a:524288:65536\nb:589824:65536\n",
+		})
+		if entry, err := os.Stat(filepath.Join(root, "etc/skel")); err != nil || !entry.IsDir() {
+			t.Errorf("what homes are copies of: %v", err)
+		}
+	})
+}
+
 func TestInputMethodScript(t *testing.T) {
 	const component = "<component><name>org.freedesktop.IBus.X</name>\n<engines>\n<engine>\n<name>other</name>\n</engine>\n</engines></component>\n"
 	p := scriptsProject(t, map[string]string{
@@ -133,6 +156,8 @@ func TestMisspeltWordsOfTheDesktop(t *testing.T) {
 	for _, test := range []struct{ line, want, hint string }{
 		{"systemd: {enable: [systemd-timesynd.service]}", `20: there is no unit "systemd-timesynd.service" in the image`, ""},
 		{"systemd: {user: {enable: [dirmgr.socket]}}", `27: there is no unit "dirmgr.socket" in the image`, `did you mean "dirmngr.socket"?`},
+		{"users: [{name: daemon}]", `16: the image has a user "daemon" of its own; use another name`, ""},
+		{"users: [{name: nobody}]", `16: the image has a user "nobody" of its own; use another name`, ""},
 		{"users: [{name: a, shell: /bin/bassh}]", `26: there is no shell "/bin/bassh" in the image`, `did you mean "/bin/bash"?`},
 		{"kernel: {dracut: {add: [crypto]}}", `25: dracut has no module "crypto" in this image`, `did you mean "crypt"?`},
 		{"kernel: {dracut: {drivers: [virtio_blkk]}}", `29: kernel `, `did you mean "virtio_blk"?`},

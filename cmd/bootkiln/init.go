@@ -261,4 +261,5 @@ func (o *initOptions) showSteps(project scaffold.Options) {
 	for _, s := range project.Steps() {
 		fmt.Fprintf(o.env.stderr, "  %-38s # %s\n", s.Command, s.Does)
 	}
+	fmt.Fprintln(o.env.stderr, "README.md says what each of them needs first")
 }

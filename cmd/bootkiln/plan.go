@@ -73,8 +73,8 @@ func (o *drawing) resolveBase(ctx context.Context, base recipe.Base, st progress
 	return b.ResolveBase(ctx, base, nil, st)
 }
 
-// resolve asks for the names that the plan installs.
-func (o *drawing) resolve(ctx context.Context, p *project, drawn *plan.Plan, b *build.Builder) error {
+// ask asks for the names that the plan installs.
+func (o *drawing) ask(ctx context.Context, p *project, drawn *plan.Plan, b *build.Builder) error {
 	if drawn.Query == nil {
 		return nil
 	}
@@ -98,50 +98,69 @@ func (o *drawing) resolve(ctx context.Context, p *project, drawn *plan.Plan, b *
 	return p.problem(err)
 }
 
+// planOptions are those of the command plan.
+type planOptions struct {
+	drawing
+	format  formatFlag
+	asJSON  bool
+	resolve bool
+}
+
 func newPlanCmd(e *env, g *globals) *cobra.Command {
-	o := &drawing{env: e, globals: g}
-	asJSON, resolve := false, false
+	o := &planOptions{drawing: drawing{env: e, globals: g}}
 	cmd := &cobra.Command{
 		Use:   "plan RECIPE",
 		Short: "Show what would be done, and which line of the recipe says so",
 		Long: `Shows the steps of the build without building anything. With --resolve the
 repositories are asked for the names of packages and groups that the recipe
-has, as every build does first: that needs root, and the network.`,
+has, as every build does first: that needs root, and the network. In JSON, a
+recipe with problems is the array that 'validate --format json' prints.`,
 		Example: `  bootkiln plan recipe.yaml
   bootkiln plan --resolve recipe.yaml
   bootkiln plan --json recipe.yaml | jq '.steps[].title'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			o.recipe = args[0]
-			var b *build.Builder
-			if resolve {
-				// First, since nothing else is of use without it.
-				if b, err = openStore(cmd.Context(), o.store.options(o.env, o.registry.access(o.env))); err != nil {
-					return err
-				}
-				defer closing(b, &err)
+			if o.asJSON {
+				o.format.value = formatJSON
 			}
-			project, p, err := o.draw(cmd.Context())
-			if err != nil {
+			p, err := o.plan(cmd.Context())
+			switch inJSON := o.format.value == formatJSON; {
+			case err != nil && inJSON:
+				return e.writeProblems(err)
+			case err != nil:
 				return err
-			}
-			if resolve {
-				if err := o.resolve(cmd.Context(), project, p, b); err != nil {
-					return err
-				}
-			}
-			if asJSON {
+			case inJSON:
 				return e.writeJSON(p)
 			}
 			return e.writePlan(p)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the whole plan as JSON")
-	cmd.Flags().BoolVar(&resolve, "resolve", false, "ask the repositories for all packages and groups")
+	o.format.register(cmd, formatText, formatJSON)
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the whole plan as JSON: short for --format json")
+	cmd.Flags().BoolVar(&o.resolve, "resolve", false, "ask the repositories for all packages and groups")
 	o.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("resolve", "offline")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
+}
+
+// plan draws up the plan, and asks for its names where that is wanted.
+func (o *planOptions) plan(ctx context.Context) (_ *plan.Plan, err error) {
+	var b *build.Builder
+	if o.resolve {
+		// First, since nothing else is of use without it.
+		if b, err = openStore(ctx, o.store.options(o.env, o.registry.access(o.env))); err != nil {
+			return nil, err
+		}
+		defer closing(b, &err)
+	}
+	project, p, err := o.draw(ctx)
+	if err != nil || !o.resolve {
+		return p, err
+	}
+	return p, o.ask(ctx, project, p, b)
 }
 
 func (e *env) writePlan(p *plan.Plan) error {

@@ -54,6 +54,19 @@ func (e *env) showProblems(list diag.List, sources diag.Sources) {
 	e.appendSummary("### Problems of the recipe\n\n```\n" + text.String() + "```\n")
 }
 
+// writeProblems writes the problems that an error carries to stdout, as an
+// array in JSON, and returns the error as one that has been told.
+func (e *env) writeProblems(err error) error {
+	problems, ok := asError[*diag.ListError](err)
+	if !ok {
+		return err
+	}
+	if werr := e.writeJSON(problems.List); werr != nil {
+		return werr
+	}
+	return silenced(err)
+}
+
 // appendSummary appends Markdown to the step summary of GitHub Actions, where
 // there is one. It is no part of the result: a failure is only logged.
 func (e *env) appendSummary(markdown string) {

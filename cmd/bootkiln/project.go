@@ -66,15 +66,16 @@ func (e *env) loadProject(file string, use use) (*project, error) {
 	p.recipe, p.sources, problems, err = recipe.Load(p.fsys, name, recipe.Options{
 		Lookup: e.lookup, Bundles: recipes.Bundles, Display: filepath.ToSlash(dir),
 		Unpublished: use != publishing,
+		// Package recipe knows no rules.
+		Inspect: func(r *recipe.Recipe) (unknown diag.List) {
+			p.rules, unknown = rulesOf(r)
+			return unknown
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Package recipe knows no rules, and gives no recipe that has problems.
-	if p.recipe != nil {
-		var unknown diag.List
-		p.rules, unknown = rulesOf(p.recipe)
-		problems = append(problems, unknown...)
+	if p.recipe != nil && use != validating { // which plans it; see rehearse
 		problems = append(problems, onDistro(p.recipe)...)
 		problems.Sort()
 	}
@@ -97,6 +98,33 @@ func onDistro(r *recipe.Recipe) diag.List {
 	d := plan.ParseDistro(r.Base.Distro.Value)
 	_, problems := r.On(d.Names(), d.String())
 	return problems
+}
+
+// rehearse adds the problems and warnings that planning finds, with no look at
+// the base, and what would keep the image from being published: all that the
+// recipe and its files alone can tell.
+func (p *project) rehearse(ctx context.Context) error {
+	r := p.recipe
+	list := p.warnings
+	if r.Base.Distro.IsSet() {
+		o := plan.Options{Read: p.fsys, TrustFiles: trustFiles}
+		if len(r.Platforms) == 1 {
+			o.Platform = r.Platforms[0].Value // another machine than this may build it
+		}
+		_, problems, err := plan.New(ctx, r, o)
+		if err != nil {
+			return err
+		}
+		list = append(list, problems...)
+	}
+	base := plan.Base{Image: r.Base.Image.Value, Distro: plan.ParseDistro(r.Base.Distro.Value)}
+	for _, d := range pipeline.Restricted(r, base) {
+		d.Severity = diag.Warning // it can be built
+		list.Add(d)
+	}
+	list.Sort()
+	p.warnings = list
+	return p.problem(list.Err())
 }
 
 // spare refuses to write over the recipe, or over what it includes.

@@ -43,7 +43,7 @@ only then writes the tags.`,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// Checked here and not by cobra, for which it is no usage error.
 			if err := cmd.ValidateFlagGroups(); err != nil {
-				return &usageError{err}
+				return groupError(cmd, err)
 			}
 			if g.verbose {
 				e.log = slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

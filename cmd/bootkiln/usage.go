@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,39 @@ func flagError(cmd *cobra.Command, err error) error {
 		return hinted(usage, fmt.Sprintf("did you mean --%s?", near))
 	}
 	return usage
+}
+
+// flagGroups are the sentences of cobra about flags that belong, or do not
+// belong, together, and what to say instead.
+var flagGroups = []struct {
+	said       *regexp.Regexp
+	why, hint  string
+	everyOther string
+}{
+	{regexp.MustCompile(`none of the others can be; \[(.+)\] were all set$`), "%s exclude each other", "leave one of them out", " and "},
+	{regexp.MustCompile(`^at least one of the flags in the group \[(.+)\] is required$`), "%s has to be given", "", " or "},
+	{regexp.MustCompile(`^if any flags in the group \[(.+)\] are set they must all be set`), "%s belong together", "give both, or none", " and "},
+}
+
+// groupError makes flags that do not go together a usage error.
+func groupError(cmd *cobra.Command, err error) error {
+	for _, g := range flagGroups {
+		m := g.said.FindStringSubmatch(err.Error())
+		if m == nil {
+			continue
+		}
+		names := strings.Fields(m[1])
+		for i, name := range names {
+			names[i] = "--" + name
+		}
+		usage := &usageError{fmt.Errorf(g.why, strings.Join(names, g.everyOther))}
+		hint := g.hint
+		if hint == "" {
+			hint = "as in: " + strings.TrimSpace(strings.Split(cmd.Example, "\n")[0])
+		}
+		return hinted(usage, hint)
+	}
+	return &usageError{err}
 }
 
 // unknownCommand is the check of the root's arguments: what is no command's name

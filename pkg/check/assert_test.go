@@ -67,6 +67,20 @@ var tested = fake.Files{
 	"usr/lib/systemd/system/multi-user.target.wants/gdm.socket": fake.Link("../gdm.socket"),
 	"usr/lib/systemd/system/gdm.socket":                         fake.Text("[Unit]\n"),
 
+	// As Debian enables ssh, with links in /usr that name units too.
+	"usr/lib/systemd/system/ssh.service":                          fake.Text("[Unit]\n"),
+	"etc/systemd/system/sshd.service":                             fake.Link("/usr/lib/systemd/system/ssh.service"),
+	"etc/systemd/system/multi-user.target.wants/ssh.service":      fake.Link("/usr/lib/systemd/system/ssh.service"),
+	"usr/lib/systemd/system/time.service":                         fake.Text("[Unit]\n"),
+	"usr/lib/systemd/system/ntp.service":                          fake.Link("time.service"),
+	"usr/lib/systemd/system/multi-user.target.wants/ntp.service":  fake.Link("../ntp.service"),
+	"usr/lib/systemd/system/round.service":                        fake.Link("about.service"),
+	"usr/lib/systemd/system/about.service":                        fake.Link("round.service"),
+	"usr/local/lib/systemd/system/site.timer":                     fake.Text("[Unit]\n"),
+	"usr/local/lib/systemd/system/timers.target.wants/site.timer": fake.Link("../site.timer"),
+	"usr/share/systemd/user/shared.service":                       fake.Text("[Unit]\n"),
+	"etc/systemd/user/default.target.wants/shared.service":        fake.Link("/usr/share/systemd/user/shared.service"),
+
 	"etc/motd":                          {Mode: 0o644, UID: 1000, GID: 39, Content: "one\ntwo\n"},
 	"etc/sudoers":                       {Mode: 0o440, Content: "root ALL\n"},
 	"usr/bin/su":                        {Mode: fs.ModeSetuid | 0o755},
@@ -110,15 +124,16 @@ func TestAssertions(t *testing.T) {
 		"nothing": {},
 		"all hold": {tests: recipe.Tests{
 			PackagesPresent: words(1, "wine"), PackagesAbsent: words(2, "PackageKit"),
-			UnitsEnabled: words(3, "a", "a.service", "b.timer", "gdm.service", "getty@tty1.service"),
+			UnitsEnabled: append(words(3, "a", "a.service", "b.timer", "gdm.service", "getty@tty1.service"),
+				words(100, "display-manager", "sshd", "ssh", "time", "ntp", "site.timer")...),
 			FilesPresent: fileTests(10, "/usr/bin/bash", "/bin/sh", "/bin", "/"),
 			FilesAbsent:  words(20, "/root/.ssh", "/usr/bin/bash/x"),
 			Size:         12000,
 
 			PackageVersions: versions(22, "wine", "10.*", "wine", "10.0-1", "vim", "9.1.?", "vim", "2:9.1.0", "vim", "2:9.*-3", "wine", "0:10.0-*", "base-files", "12.4"),
 			SameVersion:     [][]recipe.String{words(30, "plasma-*"), words(31, "gnome-shell", "mutter"), words(32, "wine"), {}},
-			UnitsDisabled:   words(33, "off.service", "no.service", "gone.service", "never.service", "podman.socket"),
-			UnitsMasked:     words(40, "no.service", "empty"), UserUnitsEnabled: words(42, "podman.socket"),
+			UnitsDisabled:   words(33, "off.service", "no.service", "gone.service", "never.service", "podman.socket", "round"),
+			UnitsMasked:     words(40, "no.service", "empty"), UserUnitsEnabled: words(42, "podman.socket", "shared"),
 			Users:             words(50, "root", "tss", "kiosk", "later", "helper"),
 			KernelArgsPresent: words(60, "quiet", "console=ttyS0", "console", "kvm-amd.nested=1"),
 			KernelArgsAbsent:  words(70, "debug", "console=ttyS1", "audit=1"),
@@ -218,13 +233,14 @@ func TestAssertions(t *testing.T) {
 			},
 		},
 		"units": {
-			tests: recipe.Tests{UnitsEnabled: words(1, "off", "no.service", "gone.service", "empty", "getty@tty2.service")},
+			tests: recipe.Tests{UnitsEnabled: words(1, "off", "no.service", "gone.service", "empty", "getty@tty2.service", "alias")},
 			want: []string{
 				`recipe.yaml:1:5: unit "off.service" is not enabled (unit-disabled) add it to systemd.enable`,
 				`recipe.yaml:2:5: unit "no.service" is masked (unit-masked) take it off systemd.mask`,
 				`recipe.yaml:3:5: unit "gone.service" is not in the image (unit-absent) install the package that has it`,
 				`recipe.yaml:4:5: unit "empty.service" is masked (unit-masked) take it off systemd.mask`,
 				`recipe.yaml:5:5: unit "getty@tty2.service" is not enabled (unit-disabled) add it to systemd.enable`,
+				`recipe.yaml:6:5: unit "alias.service" is not enabled (unit-disabled) add it to systemd.enable`,
 			},
 		},
 		"files": {

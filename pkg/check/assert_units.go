@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -23,7 +24,9 @@ type unitScope struct {
 
 var (
 	systemUnits = unitScope{[]string{"etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"}, "systemd"}
-	userUnits   = unitScope{[]string{"etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user"}, "systemd.user"}
+	userUnits   = unitScope{[]string{
+		"etc/systemd/user", "usr/local/share/systemd/user", "usr/share/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user",
+	}, "systemd.user"}
 )
 
 func (a *assertions) units() error {
@@ -75,7 +78,7 @@ func (a *assertions) enabled(u *units, want recipe.String, where string) error {
 			"unit %q is not in the image", unit)
 	case file == masked:
 		a.fail(want.Pos, where, "unit-masked", "take it off "+u.scope.section+".mask", "unit %q is masked", unit)
-	case u.enabledBy[unit] == "":
+	case u.starts(unit) == "":
 		a.fail(want.Pos, where, "unit-disabled", "add it to "+u.scope.section+".enable", "unit %q is not enabled", unit)
 	}
 	return nil
@@ -85,7 +88,7 @@ func (a *assertions) enabled(u *units, want recipe.String, where string) error {
 // not there is too.
 func (a *assertions) disabled(u *units, want recipe.String) error {
 	unit := unitName(want.Value)
-	link := u.enabledBy[unit]
+	link := u.starts(unit)
 	if link == "" {
 		return nil
 	}
@@ -202,12 +205,62 @@ func (u *units) startedBy(unit, link string) {
 	}
 }
 
+// starts returns the link that starts a unit, by any of its names; "" where
+// there is none.
+func (u *units) starts(unit string) string {
+	if link := u.enabledBy[unit]; link != "" {
+		return link
+	}
+	name := u.canonical(unit)
+	for _, other := range slices.Sorted(maps.Keys(u.enabledBy)) {
+		if u.canonical(other) == name {
+			return u.enabledBy[other]
+		}
+	}
+	return ""
+}
+
+// canonical returns the name that a unit has itself: display-manager.service is
+// a link to the display manager's, and Debian's sshd.service one to ssh.service.
+func (u *units) canonical(unit string) string {
+	// A chain that is longer goes in a circle.
+	for range 8 {
+		target := u.alias(unit)
+		if target == "" {
+			return unit
+		}
+		unit = target
+	}
+	return unit
+}
+
+// alias returns the name that a unit's name is a link to; "" where it is none.
+func (u *units) alias(unit string) string {
+	for _, dir := range u.scope.dirs {
+		name := path.Join(dir, unit)
+		target, err := u.root.ReadLink(name)
+		if err != nil {
+			if _, err := u.root.Lstat(name); err == nil {
+				return ""
+			}
+			continue
+		}
+		if base := path.Base(target); base != unit && path.Ext(base) == path.Ext(unit) {
+			return base
+		}
+		return ""
+	}
+	return ""
+}
+
 // masked stands for the file of a unit that must not start.
 const masked = "/dev/null"
 
 // file returns where the file of a unit is: "" where there is none, and masked
-// for one that is masked. An instance has its template's file.
+// for one that is masked. An instance has its template's file, and another name
+// that of the unit's own.
 func (u *units) file(unit string) (string, error) {
+	unit = u.canonical(unit)
 	names := []string{unit}
 	if at := strings.IndexByte(unit, '@'); at >= 0 {
 		names = append(names, fmt.Sprintf("%s@%s", unit[:at], path.Ext(unit)))

@@ -11,6 +11,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/plan"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
 // CodeRestricted is that of a problem with a target that an image's licence
@@ -19,12 +20,17 @@ const CodeRestricted = "restricted-image"
 
 // guardBase refuses, before the long build, to publish what a base lets nobody
 // publish. The image itself is looked at once it is there.
-func (r *run) guardBase(b plan.Base) error {
+func (r *run) guardBase(b plan.Base) error { return Restricted(r.in.Recipe, b).Err() }
+
+// Restricted returns the targets of a recipe to which an image on such a base
+// must not go, each of [CodeRestricted]. Of the base only its name and its
+// distribution are looked at; what is not known restricts nothing.
+func Restricted(r *recipe.Recipe, b plan.Base) diag.List {
 	switch {
 	case check.RestrictedReference(b.Image):
-		return r.guard(fmt.Sprintf("its base is %q", b.Image))
+		return keptFrom(r, fmt.Sprintf("its base is %q", b.Image))
 	case b.Distro.ID == "rhel" && !isUniversal(b.Image):
-		return r.guard("its base is " + b.Distro.String())
+		return keptFrom(r, "its base is "+b.Distro.String())
 	}
 	return nil
 }
@@ -42,13 +48,13 @@ func (r *run) guardImage(ctx context.Context, img image.Image) error {
 	if err != nil || why == "" {
 		return err
 	}
-	return r.guard(why)
+	return keptFrom(r.in.Recipe, why).Err()
 }
 
-// guard reports all targets that the public may have.
-func (r *run) guard(why string) error {
+// keptFrom reports all targets that the public may have.
+func keptFrom(r *recipe.Recipe, why string) diag.List {
 	var list diag.List
-	for i, target := range r.in.Recipe.Publish {
+	for i, target := range r.Publish {
 		if target.Private.Value == "true" || isLoopback(target.To.Value) {
 			continue
 		}
@@ -59,7 +65,7 @@ func (r *run) guard(why string) error {
 				"or use a base that may be passed on, such as CentOS Stream",
 		})
 	}
-	return list.Err()
+	return list
 }
 
 // isLoopback reports whether a repository is on this machine.

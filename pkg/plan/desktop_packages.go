@@ -27,8 +27,8 @@ func (d Distro) family() family {
 }
 
 // proven are packages of which it is known that the repositories of a family
-// have them. For all others the plan says what to use instead. For Debian, those of its releases 12 and 13 were looked up one by
-// one, so none is in doubt.
+// have them. For all others the plan says what to use instead. Debian 12 and 13
+// have all that bootkiln asks for, so none is in doubt there.
 var proven = map[family][]string{
 	familyEL9: {"gdm"},
 	familyEL10: {

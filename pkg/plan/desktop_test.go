@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bootkiln/bootkiln/pkg/plan"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
 // trustFiles stands in for package trust.
@@ -50,6 +51,20 @@ func TestDesktopProblems(t *testing.T) {
 				`4:28: plasmalogin is not supported on debian 12, which has no package plasma-login-manager (not-supported); use display-manager: sddm`,
 				`4:50: the session that plasmalogin offers first cannot be set (not-supported); take it out, or use display-manager: sddm`,
 			},
+		},
+		"plasmalogin in the place of a bundle's": {"fedora-44", "include: [desk]\ndesktop: {display-manager: plasmalogin}", nil},
+		"plasmalogin in the place of a bundle's, with a session": {
+			"fedora-44", "include: [desk]\ndesktop: {display-manager: plasmalogin, session: plasma}",
+			[]string{`5:50: the session that plasmalogin offers first cannot be set (not-supported); take it out, or use display-manager: sddm`},
+		},
+		"nobody has a password": {
+			"fedora-44", "desktop: {display-manager: sddm}\nusers: [{name: a}, {name: b}]",
+			[]string{"5:16: nobody can log in to sddm: no user of the image has a password (no-password); " +
+				"hand one in when the machine first boots, as systemd's credential passwd.hashed-password.a; or give root ssh-keys, and run \"passwd a\" as root"},
+		},
+		"root gives passwords": {"fedora-44", "desktop: {display-manager: sddm}\nusers: [{name: a}, {name: root, ssh-keys: [key.pub]}]", nil},
+		"the image has passwords": {
+			"fedora-44", "desktop: {display-manager: sddm}\nusers: [{name: a}]\nfiles: [{content: x, destination: /usr/lib/credstore/passwd.hashed-password.a}]", nil,
 		},
 		"display manager that may not start": {
 			"debian-12", "desktop: {display-manager: gdm}\nsystemd: {disable: [gdm3.service], mask: [display-manager.service]}",
@@ -102,12 +117,17 @@ func TestDesktopProblems(t *testing.T) {
 			t.Parallel()
 			project := fstest.MapFS{
 				"recipe.yaml": {Data: fmt.Appendf(nil, "version: 1\nname: x\nbase: {image: quay.io/x/y:1, distro: %s}\n%s\n", test.distro, test.recipe)},
+				"desk.yaml":   {Data: []byte("desktop: {display-manager: sddm, session: plasma}\n")},
 				"key":         {Data: []byte(privateKey)},
 				"key.pub":     {Data: []byte(publicKey + "\n")},
 				"none.pub":    {Data: []byte("# nothing\n")},
 				"bad.pub":     {Data: []byte(publicKey + "\nhello\n")},
 			}
-			p, problems, err := plan.New(t.Context(), load(t, project), plan.Options{Read: project, TrustFiles: trustFiles})
+			r, _, problems, err := recipe.Load(project, "recipe.yaml", recipe.Options{Bundles: project})
+			if err != nil || problems.HasErrors() {
+				t.Fatal(err, problems)
+			}
+			p, problems, err := plan.New(t.Context(), r, plan.Options{Read: project, TrustFiles: trustFiles})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,7 +23,7 @@ type packageFiles struct {
 	commands []Command
 }
 
-// add takes in a package file by its name, and returns its path in the step;
+// addFile takes in a package file by its name, and returns its path in the step;
 // "" after a problem.
 func (p *planner) addFile(files *packageFiles, name recipe.String, where string) string {
 	base := mountable(path.Base(name.Value))

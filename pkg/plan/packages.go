@@ -82,6 +82,9 @@ func (p *planner) asked() (names []Word, files packageFiles) {
 			w := Word{Value: pkg.Name.Value, Origin: pkg.Name.Pos}
 			p.checkName(where, w)
 			names = append(names, w)
+			if pkg.Instead.IsSet() {
+				p.ask(Questions{Doubtful: []Doubt{{Instead: pkg.Instead.Value, Words: []Word{w}}}})
+			}
 		}
 	}
 	return names, files

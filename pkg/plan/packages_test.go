@@ -73,7 +73,7 @@ func TestQuestionsOfLocks(t *testing.T) {
 		// missing in the end.
 		"packages: {install: [a], optional: [b], lock: [a, b, c], exclude: [d, d]}\n": "--install=a --optional=b --lock=b --lock=c --excluded=d",
 		// What is in a file of the project no repository knows.
-		"packages: {install: [a, {url: 'https://x/y.rpm', sha256: " + strings.Repeat("0", 64) + "}], lock: [y]}\n": "--install=a",
+		"packages: {install: [a, {url: 'https://x/y.rpm', sha256: " + strings.Repeat("0a", 32) + "}], lock: [site]}\n": "--install=a",
 		// Neither needs a repository.
 		"packages: {lock: [a], exclude: [b]}\n": "",
 	} {
@@ -89,6 +89,25 @@ func TestQuestionsOfLocks(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// TestInstead is asked with the name that it is said of, also where bundles say
+// the name without it.
+func TestInstead(t *testing.T) {
+	t.Parallel()
+	for _, distro := range []string{"centos-10", "fedora-43", "debian-13"} {
+		p, problems := planText(t, distro, "packages: {install: [wine-core, {name: wine-core, instead: take Bottles}, vim]}\n")
+		if problems != nil {
+			t.Fatalf("%s: %q", distro, problems)
+		}
+		var got []string
+		for _, w := range asked(p) {
+			got = append(got, w.Value)
+		}
+		if diff := cmp.Diff([]string{"--instead=take Bottles", "--doubtful=wine-core", "--install=vim"}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", distro, diff)
 		}
 	}
 }

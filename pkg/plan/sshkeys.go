@@ -12,8 +12,10 @@ import (
 )
 
 // sshKeys returns the lines of tmpfiles.d(5) that write the keys of u, whose
-// home is at that path. They replace what is there on every boot: a key that
-// was taken out of the recipe must not stay on machines.
+// home is at that path. They replace what is there on every boot, so that a key
+// which is taken out of the recipe does not stay on machines. Of a user without
+// keys nothing is said: those that the machine has are its own, and so the last
+// key of a user stays until the user gets another one.
 func (p *planner) sshKeys(u recipe.User, at, where string) string {
 	var keys []string
 	for i, file := range u.SSHKeys {

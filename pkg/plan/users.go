@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
@@ -26,7 +27,7 @@ const (
 // machine boots, and tmpfiles.d(5) their homes. What useradd writes into the
 // image would never reach a machine whose /etc/passwd has been changed.
 func (p *planner) users() {
-	var accounts, folders strings.Builder
+	var accounts, folders, passwords strings.Builder
 	var origin []diag.Pos
 	var check []Word
 	taken := map[uint32]bool{}
@@ -44,8 +45,10 @@ func (p *planner) users() {
 			}
 			fmt.Fprintf(&accounts, "u %s %d %s %s %s\n",
 				u.Name.Value, uid(u.Name.Value, taken), sysusersWord(u.Description.Value), at, sysusersWord(shell.Value))
-			fmt.Fprintf(&folders, "d %s 0700 %s %s -\n", at, u.Name.Value, u.Name.Value)
-			check = append(check, Word{Value: "--shell=" + shell.Value, Origin: shell.Origin})
+			// The copy is of a home that is not there, or empty, and makes it.
+			fmt.Fprintf(&folders, "C %s 0700 %s %s - /etc/skel\n", at, u.Name.Value, u.Name.Value)
+			fmt.Fprintf(&passwords, "LoadCredential=passwd.hashed-password.%s\n", u.Name.Value)
+			check = append(check, Word{Value: "--user=" + u.Name.Value, Origin: u.Name.Pos}, Word{Value: "--shell=" + shell.Value, Origin: shell.Origin})
 		}
 		for j, g := range u.Groups {
 			p.administrators(g, fmt.Sprintf("%s.groups[%d]", where, j))
@@ -59,10 +62,14 @@ func (p *planner) users() {
 	if len(origin) == 0 {
 		return
 	}
+	p.passwordless()
 	var instructions []Instruction
 	for _, f := range []struct{ content, folder string }{
 		{accounts.String(), "/usr/lib/sysusers.d/"},
 		{folders.String(), "/usr/lib/tmpfiles.d/"},
+		// Of itself the service takes root's only, before systemd 254. One that
+		// nobody hands in is left out.
+		{unitSection(passwords.String()), "/usr/lib/systemd/system/systemd-sysusers.service.d/"},
 	} {
 		if f.content == "" {
 			continue
@@ -137,4 +144,37 @@ func (p *planner) administrators(group recipe.String, where string) {
 			Hint:    fmt.Sprintf("administrators are in the group %q there", granted),
 		})
 	}
+}
+
+// unitSection returns a drop-in of a service with those settings, "" for none.
+func unitSection(settings string) string {
+	if settings == "" {
+		return ""
+	}
+	return "[Service]\n" + settings
+}
+
+// passwordless warns, once, where a display manager would ask people for
+// passwords that they cannot have been given: neither by the recipe's files, nor
+// by someone who comes in as root.
+func (p *planner) passwordless() {
+	var first recipe.String
+	for _, u := range p.r.Users {
+		switch {
+		case u.Name.Value != "root" && !first.IsSet():
+			first = u.Name
+		case u.Name.Value == "root" && len(u.SSHKeys) > 0:
+			return
+		}
+	}
+	handedIn := func(f recipe.File) bool { return strings.Contains(f.Destination.Value, "/credstore") }
+	if !first.IsSet() || !p.r.Desktop.DisplayManager.IsSet() || slices.ContainsFunc(p.r.Files, handedIn) {
+		return
+	}
+	p.diags.Add(diag.Diagnostic{
+		Pos: first.Pos, Path: "users", Severity: diag.Warning, Code: "no-password",
+		Message: fmt.Sprintf("nobody can log in to %s: no user of the image has a password", p.r.Desktop.DisplayManager.Value),
+		Hint: fmt.Sprintf("hand one in when the machine first boots, as systemd's credential passwd.hashed-password.%s; "+
+			"or give root ssh-keys, and run \"passwd %[1]s\" as root", first.Value),
+	})
 }

@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	gopath "path"
+	"slices"
 	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
@@ -10,9 +11,9 @@ import (
 
 // disagreements returns the problems that lie between values, each of which is
 // fine by itself. isFile tells whether a source is a single file; nil where
-// that is not known. Of a recipe that is not complete, because parts of it
-// could not be read, nothing is missed.
-func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems diag.List) {
+// that is not known. found are the problems so far: of a word that could not
+// be read as a whole, nothing is missed.
+func (r *Recipe) disagreements(isFile func(Path) bool, found diag.List) (problems diag.List) {
 	// What is missing may be under "when", which only On knows.
 	c := &comparison{problems: &problems, open: len(r.layers.variants()) > 0}
 
@@ -37,7 +38,7 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 		variables := map[string]RunSecret{}
 		for j, s := range run.Secrets {
 			where := fmt.Sprintf("run[%d].secrets[%d]", i, j)
-			if complete && !declared[s.ID.Value] {
+			if s.ID.IsSet() && wasRead(found, "secrets") && !declared[s.ID.Value] {
 				c.undeclared(s.ID, where, r.Secrets)
 			}
 			if !s.Env.IsSet() {
@@ -55,12 +56,10 @@ func (r *Recipe) disagreements(isFile func(Path) bool, complete bool) (problems 
 	r.Checks.disagreements(c)
 	r.content(c)
 	r.opposites(c)
-	if complete {
-		r.layers.forNone(c)
-	}
+	r.layers.forNone(c, found)
 	r.keysInImage(c)
 	r.notYet(&problems)
-	if complete && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
+	if wasRead(found, "sign") && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
 			Pos: r.Publish[0].Pos, Path: "publish", Severity: diag.Warning, Code: "unsigned",
 			Message: "the image is published, and the recipe does not say how it is signed",
@@ -91,6 +90,17 @@ func (s Checks) disagreements(c *comparison) {
 			}
 		}
 	}
+}
+
+// wasRead reports whether all was read that the recipe says under a path. What
+// is wrong with an include, or is an unknown key at the top, may be about it.
+func wasRead(found diag.List, path string) bool {
+	return !slices.ContainsFunc(found, func(d diag.Diagnostic) bool {
+		rest, under := strings.CutPrefix(d.Path, path)
+		within := under && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		anywhere := d.Path == "" || strings.HasPrefix(d.Path, "include") || d.Code == "unknown-key" && !strings.ContainsAny(d.Path, ".[")
+		return d.Severity == diag.Error && (within || anywhere)
+	})
 }
 
 // comparison remembers what it has seen.

@@ -24,6 +24,8 @@ func (r *Recipe) content(c *comparison) {
 				"add sha256, as \"curl -L ADDRESS | sha256sum\" prints it")
 		case p.SHA256.IsSet() && !p.URL.said():
 			c.conflict(p.SHA256.Pos, where, "sha256 is for a package file at an address", "remove it, or give the url")
+		case p.Instead.IsSet() && (p.URL.IsSet() || p.IsFile()):
+			c.conflict(p.Instead.Pos, where, "instead is for a package that repositories may lack", "remove it")
 		}
 	}
 	for i, u := range r.Users {

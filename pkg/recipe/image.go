@@ -65,6 +65,8 @@ type Package struct {
 	// URL is where a package file is, and SHA256 its digest in hexadecimal
 	// digits; both are set or none.
 	URL, SHA256 String
+	// Instead says what to use where no repository has Name.
+	Instead String
 }
 
 // IsFile reports whether Name is a path in the project.

@@ -45,8 +45,9 @@ func Load(fsys fs.FS, name string, o Options) (*Recipe, diag.Sources, diag.List,
 			return nil, l.sources, nil, err
 		}
 	}
-	l.problems = append(l.problems, r.disagreements(l.isFile, !l.problems.HasErrors())...)
+	l.problems = append(l.problems, r.disagreements(l.isFile, l.problems)...)
 	l.problems = append(l.problems, leaks(l.variables, r.Secrets)...)
+	l.problems = append(l.problems, l.options.inspect(r)...)
 	r, problems := finish(r, l.problems)
 	return r, l.sources, problems, nil
 }

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,9 +35,12 @@ func list(texts []string, and string) string {
 	return strings.Join(texts[:last], ", ") + " " + and + " " + texts[last]
 }
 
-// words are what a sentence is made of: a text in double quotes, or what has no
-// blank in it.
-var sentenceWords = regexp.MustCompile(`"[^"]*"[^\s"]*|\S+`)
+// words are what a sentence is made of: a text in double quotes, a mapping in
+// braces, or what has no blank in it.
+var sentenceWords = regexp.MustCompile(`"[^"]*"[^\s"]*|\{[^{}]*\}[^\s{}]*|\S+`)
+
+// articles begin a description, which is no example.
+var articles = []string{"a", "an", "the"}
 
 // versioned is a distribution with its version.
 var versioned = regexp.MustCompile(`^[a-z]+-[0-9]+$`)
@@ -51,13 +55,15 @@ func prose(sentence string) string {
 		last // the last one was
 	)
 	example := none
-	for _, word := range sentenceWords.FindAllString(sentence, -1) {
+	words := sentenceWords.FindAllString(sentence, -1)
+	for i, word := range words {
 		begin, text, end := trim(word)
+		described := slices.Contains(articles, word) && i+1 < len(words)
 		switch {
 		case example == last && text == "or":
 			out = append(out, word)
 			example = next
-		case example == next, isCode(text):
+		case example == next && !described, isCode(text):
 			out = appendCode(out, begin, text, end)
 			example = none
 			if end == "" || end == "," {

@@ -26,6 +26,16 @@ type Options struct {
 	// person who reads the problems; it is put before the names of files in
 	// positions, and does nothing else. "" is for none.
 	Display string
+	// Inspect adds what its caller alone knows to be wrong with a recipe. It gets
+	// every recipe as far as it could be read, and keeps none. Nil adds nothing.
+	Inspect func(*Recipe) diag.List
+}
+
+func (o Options) inspect(r *Recipe) diag.List {
+	if o.Inspect == nil {
+		return nil
+	}
+	return o.Inspect(r)
 }
 
 // Parse reads one recipe from memory. Nothing else is read: "include" is not
@@ -42,8 +52,9 @@ func Parse(file string, src []byte, o Options) (*Recipe, diag.List) {
 	if v != nil {
 		r = layers{{v: v}}.bind(file)
 	}
-	problems = append(problems, r.disagreements(nil, !problems.HasErrors())...)
+	problems = append(problems, r.disagreements(nil, problems)...)
 	problems = append(problems, leaks(uses, r.Secrets)...)
+	problems = append(problems, o.inspect(r)...)
 	return finish(r, problems)
 }
 

@@ -124,6 +124,8 @@ func TestProse(t *testing.T) {
 		{"${NAME} is one, and $${ stands for ${.", "`${NAME}` is one, and `$${` stands for `${`."},
 		{"by ID (centos-10); el is", "by ID (`centos-10`); el is"},
 		{"a containers-policy.json(5) that", "a containers-policy.json(5) that"},
+		{"any other is {copr: owner/project}, or {file: …}; so", "any other is `{copr: owner/project}`, or `{file: …}`; so"},
+		{"a file, as in cosign.key, or env://NAME, or the URI of it", "a file, as in `cosign.key`, or `env://NAME`, or the URI of it"},
 		{"", ""},
 	} {
 		if got := prose(c.text); got != c.want {

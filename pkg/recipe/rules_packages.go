@@ -59,9 +59,15 @@ var (
 		pattern: whole(`(?:https?|file)://` + urlCharacters), longest: 1024, inspect: inspectURL("http", "https", "file"),
 	}
 
-	urlRule = &rule{
-		what: "an address", form: "as in \"https://example.com/site.flatpakrepo\"",
-		pattern: whole(`https?://` + urlCharacters), longest: 1024, inspect: inspectURL("http", "https"),
+	remoteURLRule = &rule{
+		what: "the address of a remote", form: "as in \"https://example.com/site.flatpakrepo\"",
+		pattern: whole(`https://` + urlCharacters), longest: 1024,
+		inspect: func(text string, src *source) *fault {
+			if strings.HasPrefix(text, "http:") {
+				return &fault{why: "what is there has the remote's key, and without https it is the key of whoever answers", hint: "use https"}
+			}
+			return inspectURL("https")(text, src)
+		},
 	}
 
 	packageURLRule = &rule{

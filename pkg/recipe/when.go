@@ -59,7 +59,7 @@ var variantWords = []word[Recipe]{
 	{
 		key:      "unsupported",
 		doc:      "Why this file is of no use there, and what to use: a build on one of these distributions is refused with this text.",
-		examples: []string{"\"there is no wine in EPEL 9; install com.usebottles.bottles by flatpak\""},
+		examples: []string{"\"there is no such package here; use the one of flatpak\""},
 		value:    field[Recipe]{&spec{kind: textKind, rule: reasonRule}, unbound},
 	},
 }
@@ -98,9 +98,9 @@ var familyRule = &rule{
 var reasonRule = &rule{what: "a reason", form: "one line of text", longest: 1024, pattern: whole(`[^\s].*`)}
 
 // forNone reports the entries of "when" that are for no distribution.
-func (l layers) forNone(c *comparison) {
+func (l layers) forNone(c *comparison, found diag.List) {
 	for _, v := range l.variants() {
-		if distro := v.member("distro"); distro != nil && len(distro.items) == 0 {
+		if distro := v.member("distro"); distro != nil && len(distro.items) == 0 && wasRead(found, distro.path) {
 			c.problems.Add(diag.Diagnostic{
 				Pos: distro.pos, Path: distro.path, Code: "invalid-value",
 				Message: distro.path + " names no distribution", Hint: "name one, as in distro: [el-10, fedora], or remove the entry",
@@ -145,7 +145,7 @@ func (r *Recipe) On(names []string, display string) (*Recipe, diag.List) {
 	}
 	on := bind(r.File, merged)
 	on.Dir, on.isFile = r.Dir, r.isFile
-	for _, d := range on.disagreements(r.isFile, !problems.HasErrors()) {
+	for _, d := range on.disagreements(r.isFile, problems) {
 		if d.Severity == diag.Error { // warnings are of the file, and were told
 			problems.Add(d)
 		}

@@ -154,8 +154,11 @@ var content = []word[Recipe]{
 		value: entries(fileRecord, func(r *Recipe) *[]File { return &r.Files }),
 	},
 	{
-		key:      "users",
-		doc:      "Users that the system makes when it boots, by sysusers.d, so that updates of the image keep the machine's own. None has a password.",
+		key: "users",
+		doc: "Users that the system makes when it boots, by sysusers.d, so that updates of the image keep the machine's own. Homes begin as copies of " +
+			"/etc/skel. None has a password: it takes one to log in to a desktop, and for sudo. Hand it in when the machine first boots, as systemd's " +
+			"credential passwd.hashed-password.NAME, made by \"mkpasswd\" or \"openssl passwd -6\" (on the kernel's command line, by the virtual machine, " +
+			"or as a file in /etc/credstore of the machine); or let root log in by ssh-keys and run \"passwd NAME\"; or let the installer make the user.",
 		examples: []string{"[{name: kiosk, groups: [wheel], ssh-keys: [keys/me.pub]}]"},
 		value:    entries(userRecord, func(r *Recipe) *[]User { return &r.Users }),
 	},

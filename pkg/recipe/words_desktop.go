@@ -112,8 +112,9 @@ var userRecord = record[User]{
 			value:    text(imagePathRule, func(u *User) *String { return &u.Shell }),
 		},
 		{
-			key:      "ssh-keys",
-			doc:      "Files of the project with the public keys that may log in by ssh.",
+			key: "ssh-keys",
+			doc: "Files of the project with the public keys that may log in by ssh. At every boot they replace all keys that the user has on the machine; " +
+				"of a user without this word, and of one that leaves the recipe, machines keep the keys that they have.",
 			examples: []string{"[keys/me.pub]"},
 			value:    paths(sshKeyRule, func(u *User) *[]Path { return &u.SSHKeys }),
 		},
@@ -149,9 +150,9 @@ var flatpakRemoteRecord = record[FlatpakRemote]{
 		},
 		{
 			key:      "url",
-			doc:      "The address of its .flatpakrepo file; known for flathub.",
+			doc:      "The https address of its .flatpakrepo file, which has the remote's key; known for flathub.",
 			examples: []string{"\"https://example.com/site.flatpakrepo\""},
-			value:    text(urlRule, func(f *FlatpakRemote) *String { return &f.URL }),
+			value:    text(remoteURLRule, func(f *FlatpakRemote) *String { return &f.URL }),
 		},
 	},
 }

@@ -175,5 +175,11 @@ var packageRecord = record[Package]{
 			examples: []string{"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
 			value:    text(sha256Rule, func(p *Package) *String { return &p.SHA256 }),
 		},
+		{
+			key:      "instead",
+			doc:      "What to use where no repository has the package of that name; it is said with the problem.",
+			examples: []string{"\"install com.usebottles.bottles under flatpak\""},
+			value:    text(reasonRule, func(p *Package) *String { return &p.Instead }),
+		},
 	},
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // actions are the actions that workflows use, by full commit: a tag can be
-// moved. Each was compared with what public workflows carried in August 2026.
+// moved.
 var actions = map[string]string{
 	"actions/checkout":        "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
 	"actions/setup-go":        "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e # v7.0.0",
@@ -61,6 +61,18 @@ type Workflow struct {
 // requests. The list has what of the recipe no runner can have, at its place;
 // the text is nil when one of them is an error.
 func GitHub(r *recipe.Recipe, w Workflow) ([]byte, diag.List) {
+	p, problems := newPage(r, w)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	text, err := fill("templates/github/image.yml", p)
+	if err != nil {
+		panic(err) // the template is part of the program, and so is what it is given
+	}
+	return text, problems
+}
+
+func newPage(r *recipe.Recipe, w Workflow) (*page, diag.List) {
 	p := &page{
 		Name: r.Name.Value, Recipe: w.Recipe, Tags: buildTags, Go: goVersion, Known: r.Base.Distro.IsSet(),
 		Version: cmp.Or(w.Version, branchMain), Branch: cmp.Or(w.Branch, branchMain),
@@ -80,14 +92,7 @@ func GitHub(r *recipe.Recipe, w Workflow) ([]byte, diag.List) {
 	p.targets(r)
 	p.key(r, &problems)
 	p.secrets(r, &problems)
-	if problems.HasErrors() {
-		return nil, problems
-	}
-	text, err := fill("templates/github/image.yml", p)
-	if err != nil {
-		panic(err) // the template is part of the program, and so is what it is given
-	}
-	return text, problems
+	return p, problems
 }
 
 const branchMain = "main"
@@ -200,7 +205,7 @@ func (p *page) base(r *recipe.Recipe, problems *diag.List) {
 		problems.Add(diag.Diagnostic{
 			Pos: r.Base.Image.Pos, Path: "base.image", Code: "no-runner-has-it",
 			Message: "a runner starts with nothing but the repository, and has no base there",
-			Hint:    "push it to a registry and name it there: bootkiln push " + image + " ghcr.io/OWNER/NAME:TAG",
+			Hint:    "push it to a registry and name it there: bootkiln push --sign-by " + KeyPrefix + ".key " + image + " ghcr.io/OWNER/NAME:TAG",
 		})
 		return
 	}

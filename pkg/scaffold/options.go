@@ -132,12 +132,12 @@ type Step struct{ Command, Does string }
 func (o Options) Steps() []Step {
 	steps := []Step{
 		{"bootkiln validate " + RecipeFile, "the recipe alone: no root, no network"},
-		{"sudo bootkiln build " + RecipeFile, "into the store that podman and bootc use"},
+		{o.Sudo() + " bootkiln build " + RecipeFile, "into the store that podman and bootc use"},
 	}
 	if o.GitHub != nil {
-		return append(steps, Step{"git push", "the rest is GitHub's: see README.md"})
+		return append(steps, Step{"git push", "the workflow builds, checks, signs and pushes"})
 	}
-	return append(steps, Step{o.Sudo() + " bootkiln publish " + RecipeFile, "build, sign, push: see README.md"})
+	return append(steps, Step{o.Sudo() + " bootkiln publish " + RecipeFile, "build, check, sign and push"})
 }
 
 // Sudo is how to become root for a login and for what uses it: where logins are

@@ -69,20 +69,19 @@ func Files(o Options) ([]File, error) {
 		return nil, unknownTemplate(o.Template)
 	}
 	files := []File{{Name: SchemaFile, Content: recipe.Schema()}}
-	for _, dir := range []string{"templates/project", path.Join("templates", o.Template)} {
-		made, err := o.folder(dir)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, made...)
+	made, err := folder(path.Join("templates", o.Template), o)
+	if err != nil {
+		return nil, err
 	}
+	files = append(files, made...)
 	at := slices.IndexFunc(files, func(f File) bool { return f.Name == RecipeFile })
 	r, problems := recipe.Parse(RecipeFile, files[at].Content, recipe.Options{Unpublished: true})
 	if r == nil {
 		return nil, o.blame(problems)
 	}
+	var w Workflow
 	if o.GitHub != nil {
-		w := *o.GitHub
+		w = *o.GitHub
 		w.Recipe, w.Variables = RecipeFile, o.Variables()
 		text, problems := GitHub(r, w)
 		if problems.HasErrors() {
@@ -90,17 +89,38 @@ func Files(o Options) ([]File, error) {
 		}
 		files = append(files, File{Name: WorkflowFile, Content: text})
 	}
+	needs, _ := newPage(r, w) // what is wrong with it was told where it is used
+	if made, err = folder("templates/project", document{o, needs}); err != nil {
+		return nil, err
+	}
+	files = append(files, made...)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return files, nil
 }
+
+// document is what the documents of a project are filled in from.
+type document struct {
+	Options
+	// Needs is what a workflow for the recipe is made of, also where there is
+	// none: who builds by hand needs the same logins.
+	Needs *page
+}
+
+// Entitled reports whether the base is Red Hat's, for subscribers alone.
+func (d document) Entitled() bool {
+	return slices.ContainsFunc(d.Needs.Logins, func(l login) bool { return l.Host == redHat })
+}
+
+// Key is the environment variable that a workflow has the private key in.
+func (d document) Key() string { return strings.TrimPrefix(d.SignKey(), "env://") }
 
 // renamed are the files that have another name in a project than among the
 // templates, where a dot would hide them.
 var renamed = map[string]string{"gitignore": ".gitignore"}
 
-// folder returns what is below a folder of the templates. In recipes and
-// documents the options are filled in; all else is as it is.
-func (o Options) folder(dir string) ([]File, error) {
+// folder returns what is below a folder of the templates. Recipes and documents
+// are filled in from data; all else is as it is.
+func folder(dir string, data any) ([]File, error) {
 	var files []File
 	err := fs.WalkDir(embedded, dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -115,7 +135,7 @@ func (o Options) folder(dir string) ([]File, error) {
 			f.Name = to
 		}
 		if ext := path.Ext(name); ext == ".yaml" || ext == ".md" {
-			f.Content, err = fill(name, o)
+			f.Content, err = fill(name, data)
 		}
 		files = append(files, f)
 		return err

@@ -210,6 +210,42 @@ func TestWorkflowOfProject(t *testing.T) {
 	}
 }
 
+// TestReadmeSaysWhatIsNeeded has the template that needs most.
+func TestReadmeSaysWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	readme := func(o scaffold.Options) string {
+		files, err := scaffold.Files(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(files, func(f scaffold.File) bool { return f.Name == "README.md" })
+		return string(files[i].Content)
+	}
+	has := func(text string, wanted ...string) {
+		t.Helper()
+		for _, w := range wanted {
+			if !strings.Contains(text, w) {
+				t.Errorf("there is no %q in\n%s", w, text)
+			}
+		}
+		if strings.Contains(text, "README") {
+			t.Errorf("it points to itself:\n%s", text)
+		}
+	}
+	const login = "sudo bootkiln login registry.redhat.io"
+	has(readme(scaffold.Options{Template: "rhel", Name: "kiln", Registry: "registry.lan", GitHub: &scaffold.Workflow{}}),
+		login, "`private: true`", "without a build, because packages of RHEL take a subscription",
+		"gh secret set COSIGN_PRIVATE_KEY --env publish < cosign.key", "gh secret set COSIGN_PASSWORD ", "gh secret set RHSM_ENTITLEMENT ",
+		"gh secret set REGISTRY_REDHAT_IO_USERNAME ", "gh secret set REGISTRY_REDHAT_IO_PASSWORD ", "gh secret set REGISTRY_LAN_PASSWORD ")
+	has(readme(scaffold.Options{Template: "rhel", Name: "kiln", Registry: "registry.lan"}),
+		login, "`private: true`", "sudo bootkiln login registry.lan")
+	fedora := readme(scaffold.Options{Template: "fedora-kde", Name: "kiln", GitHub: &scaffold.Workflow{}})
+	has(fedora, "builds it for every pull request")
+	if strings.Contains(fedora, "Red Hat") || strings.Contains(fedora, "RHSM") {
+		t.Errorf("it speaks of another base:\n%s", fedora)
+	}
+}
+
 func TestNameFor(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string]string{

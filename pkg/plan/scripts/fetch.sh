@@ -8,7 +8,10 @@ file=$1 url=$2 sum=${3-}
 
 mkdir -p "${file%/*}"
 if command -v curl >/dev/null; then
-	curl --fail --silent --show-error --location --retry 3 --output "$file" -- "$url"
+	# What is asked for over https is not taken from where anyone can change it.
+	only=()
+	[[ $url != https:* ]] || only=(--proto-redir "=https")
+	curl --fail --silent --show-error --location --retry 3 "${only[@]}" --output "$file" -- "$url"
 elif command -v python3 >/dev/null; then
 	python3 -c 'import shutil, sys, urllib.request
 with urllib.request.urlopen(sys.argv[1], timeout=60) as source, open(sys.argv[2], "wb") as file:

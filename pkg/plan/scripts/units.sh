@@ -33,10 +33,23 @@ exists() {
 	[[ $kind == system && -x /etc/init.d/${name%.service} ]]
 }
 
+# other_name NAME prints the unit that NAME stands for where enabling that unit
+# has made it a name of it. systemctl enables no such name, and disabling it
+# leaves the unit enabled.
+other_name() {
+	local target
+	target=$(readlink -- "/etc/systemd/$kind/$1") || return 0
+	target=${target##*/}
+	[[ $target == "$1" || $target == null ]] || printf '%s\n' "$target"
+}
+
 for argument in "$@"; do
 	name=${argument#--mask=}
 	if exists "$name"; then
-		continue
+		real=$(other_name "$name")
+		# What is masked is the name alone, which may be meant.
+		[[ -z $real || $argument == --mask=* ]] ||
+			problem other-name "$argument" "\"$name\" is another name of \"$real\"; write that"
 	elif [[ $argument == --mask=* ]]; then
 		warning unknown-unit "$argument" "there is no unit \"$name\" in the image; it is masked all the same"
 	else
