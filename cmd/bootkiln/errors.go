@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/build"
 	"github.com/bootkiln/bootkiln/pkg/check"
@@ -111,8 +112,11 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		return exitRegistry
 	case errors.As(err, &pull):
 		e.printPull(err, pull)
-		if pull.Refused {
+		switch {
+		case pull.Refused:
 			return exitImage
+		case strings.HasPrefix(pull.Image, "containers-storage:"):
+			return exitRecipe // no registry was asked: it names what is not there
 		}
 		return exitRegistry
 	}

@@ -138,6 +138,10 @@ func TestReport(t *testing.T) {
 1 problem in recipe.yaml
 `,
 		},
+		"a base that the store does not have": {
+			err:    &build.PullError{Image: "containers-storage:localhost/base:1", Err: errors.New("no such image"), Hint: "build it"},
+			status: exitRecipe, want: "bootkiln: pulling base image \"containers-storage:localhost/base:1\": no such image\n  hint: build it\n",
+		},
 		"a base that is signed by nobody known": {
 			err:    &build.PullError{Image: "quay.io/me/base:1", Refused: true, Err: errors.New("no signature")},
 			status: exitImage, want: "bootkiln: pulling base image \"quay.io/me/base:1\": no signature\n",

@@ -8,7 +8,8 @@ import (
 
 // Nearest returns the word among known that got was most likely meant to be,
 // and "" where none is near. Case, '-' and '_' do not count, and swapping two
-// neighbours counts as one mistake.
+// neighbours counts as one mistake. Of words that are equally near, one that
+// begins with got, or that got begins with, is preferred.
 func Nearest(got string, known []string) string {
 	folded := fold(got)
 	best, bestDistance := "", -1
@@ -16,9 +17,42 @@ func Nearest(got string, known []string) string {
 		f := fold(k)
 		limit := cmp.Or(max(utf8.RuneCountInString(f), utf8.RuneCountInString(folded))/3, 1)
 		d := distance(folded, f)
-		if d <= min(limit, 3) && (bestDistance < 0 || d < bestDistance) {
+		if d > min(limit, 3) {
+			continue
+		}
+		if bestDistance < 0 || d < bestDistance || d == bestDistance && begins(folded, f) && !begins(folded, fold(best)) {
 			best, bestDistance = k, d
 		}
+	}
+	return best
+}
+
+// begins reports whether one of two words begins with the other.
+func begins(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+
+// Part returns the word among known of which got is a part, or that is a part
+// of got: its beginning, or whole pieces between '-'. It is for short lists,
+// where Nearest knows none; "" where several words are meant as likely.
+func Part(got string, known []string) string {
+	got = strings.ToLower(got)
+	best, bestDistance, tied := "", 0, false
+	for _, k := range known {
+		short, long := got, strings.ToLower(k)
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		if len(short) < 3 || !strings.HasPrefix(long, short) && !strings.Contains("-"+long+"-", "-"+short+"-") {
+			continue
+		}
+		switch d := len(long) - len(short); {
+		case best == "" || d < bestDistance:
+			best, bestDistance, tied = k, d, false
+		case d == bestDistance:
+			tied = true
+		}
+	}
+	if tied {
+		return ""
 	}
 	return best
 }

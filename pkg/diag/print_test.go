@@ -312,3 +312,37 @@ func TestNearest(t *testing.T) {
 		t.Errorf("Nearest among nothing is %q", got)
 	}
 }
+
+func TestNearestPrefersBeginnings(t *testing.T) {
+	t.Parallel()
+	for got, want := range map[string]string{"tmuxx": "tmux", "tmu": "tmux", "htopp": "htop"} {
+		if near := Nearest(got, []string{"tmuxp", "amux", "tmux", "atopp", "htop"}); near != want {
+			t.Errorf("Nearest(%q) = %q, want %q", got, near, want)
+		}
+	}
+}
+
+func TestPart(t *testing.T) {
+	t.Parallel()
+	known := []string{"kde", "wine", "input-method-hangul", "input-method-chinese", "architectures", "language", "layout"}
+	for got, want := range map[string]string{
+		"hangul":            "input-method-hangul",
+		"Hangul":            "input-method-hangul",
+		"kde-plasma":        "kde",
+		"plasma-kde":        "kde",
+		"arch":              "architectures",
+		"lang":              "language",
+		"la":                "", // too short to mean one
+		"input-method":      "input-method-hangul",
+		"swine":             "",
+		"":                  "",
+		"input-method-nope": "",
+	} {
+		if near := Part(got, known); near != want {
+			t.Errorf("Part(%q) = %q, want %q", got, near, want)
+		}
+	}
+	if near := Part("method", []string{"a-method", "b-method"}); near != "" {
+		t.Errorf("of two that are as likely, %q", near)
+	}
+}

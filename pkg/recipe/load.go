@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -179,7 +180,7 @@ func (l *loader) unknownBundle(item *value) {
 	if len(names) > 0 {
 		all = "the bundles are " + strings.Join(names, ", ")
 	}
-	if near := diag.Nearest(item.text, names); near != "" {
+	if near := cmp.Or(diag.Nearest(item.text, names), diag.Part(item.text, names)); near != "" {
 		all = didYouMean(near, all)
 	} else {
 		all += fmt.Sprintf("; a file is written \"./%s.yaml\"", item.text)

@@ -250,6 +250,13 @@ func platformSynonyms() map[string]string {
 // distroLike are an ID and a version, however they are joined.
 var distroLike = regexp.MustCompile(`^([A-Za-z-]*[A-Za-z])[ :_-]?([0-9]+)$`)
 
+// releases are the names of releases that people know better than the number.
+var releases = map[string]string{
+	"bullseye": "debian-11", "bookworm": "debian-12", "trixie": "debian-13",
+	"jammy": "ubuntu-22", "noble": "ubuntu-24",
+	"stream9": "centos-9", "stream10": "centos-10", "stream-9": "centos-9", "stream-10": "centos-10",
+}
+
 func inspectDistro(text string, _ *source) *fault {
 	id, major, ok := strings.Cut(text, "-")
 	if m := distroLike.FindStringSubmatch(text); m != nil {
@@ -263,6 +270,9 @@ func inspectDistro(text string, _ *source) *fault {
 			return &fault{why: "only the major version is part of it", hint: fmt.Sprintf("write %q", id+"-"+dotted)}
 		}
 		return nil
+	}
+	if named, known := releases[strings.ToLower(text)]; known {
+		return &fault{why: "releases go by ID and number", hint: fmt.Sprintf("write %q", named)}
 	}
 	near := diag.Nearest(id, distributions)
 	if near != "" && ok {

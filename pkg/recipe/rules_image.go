@@ -121,6 +121,12 @@ func inspectRepository(text string, _ *source) *fault {
 	if scheme, _, ok := strings.Cut(text, ":"); ok && slices.Contains(transports, scheme) {
 		return &fault{why: "images are published to registries only"}
 	}
+	if lower := strings.ToLower(text); lowerRepository(text) != text {
+		// Told with the tag, which would be the next problem.
+		if named, err := reference.ParseNormalizedNamed(lower); err == nil && !reference.IsNameOnly(named) {
+			return &fault{why: "registries demand lower case, and it has a tag or a digest", hint: fmt.Sprintf("write %q, and the tags under tags", named.Name())}
+		}
+	}
 	if f := inspectReference(text); f != nil {
 		return f
 	}

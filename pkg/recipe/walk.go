@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -160,33 +161,6 @@ func kindOf(n *yaml.Node) string {
 	return "text"
 }
 
-func (w *walker) wrongKind(s *spec, n *yaml.Node, at place) {
-	hint := ""
-	switch {
-	case s.kind == listKind && n.Kind == yaml.ScalarNode:
-		hint = fmt.Sprintf("write [%s], or a line \"- %s\" for each item", clip(n.Value), clip(n.Value))
-	case s.kind == listKind && s.item.kind == recordKind:
-		hint = "begin each item with \"- \""
-	case s.kind == textKind && n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0 && len(n.Content) == 2 && isNull(n.Content[1]):
-		hint = fmt.Sprintf("put quotes around it: \"{%s}\"", clip(n.Content[0].Value))
-	case s.kind == textKind && n.Kind == yaml.MappingNode:
-		hint = "put quotes around a value that has \": \" in it"
-	case (s.kind == textKind || s.bare != "") && n.Kind == yaml.SequenceNode && len(n.Content) == 1:
-		hint = "it takes one value, not a list"
-	case s.kind == recordKind:
-		hint = "the keys are " + strings.Join(s.keyNames(), ", ")
-	case s.kind == pairsKind:
-		hint = "each line of it is \"key: value\""
-	}
-	w.report(at, "wrong-kind", fmt.Sprintf("%s must be %s, not %s", at.subject(), s.expected(), kindOf(n)), hint)
-}
-
-// clip shortens a value for a hint.
-func clip(text string) string {
-	q := quote(text)
-	return q[1 : len(q)-1]
-}
-
 func (w *walker) list(s *spec, n *yaml.Node, at place) *value {
 	if n.Kind != yaml.SequenceNode {
 		w.wrongKind(s, n, place{w.src.of(n), at.path})
@@ -335,9 +309,11 @@ func (w *walker) unknownKey(s *spec, key String, at place) string {
 	if at.path != "" {
 		message += " in " + at.path
 	}
-	near := diag.Nearest(key.Value, s.keyNames())
+	near := cmp.Or(diag.Nearest(key.Value, s.keyNames()), diag.Part(key.Value, s.keyNames()))
 	hint := didYouMean(near, "known keys: "+strings.Join(s.keyNames(), ", "))
-	if near == "" {
+	if home, known := elsewhere[key.Value]; known && at.path == "" {
+		near, hint = "", home
+	} else if near == "" {
 		if _, top := language.word(key.Value); top {
 			hint += fmt.Sprintf("; %q is a word of the top", key.Value)
 		} else if home := homeOf(key.Value); home != "" {
