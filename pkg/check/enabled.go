@@ -88,12 +88,8 @@ func (e *enabledUnits) services() (map[string]string, error) {
 		if path.Ext(l.unit) != ".service" {
 			continue
 		}
-		unit := l.unit
+		unit := e.canonical(l.unit)
 		file, err := e.file(unit)
-		if err == nil && file != "" && file != masked && path.Base(file) == unit {
-			unit = linkedName(e.root, file)
-			file, err = e.file(unit)
-		}
 		if err != nil {
 			return nil, err
 		}
