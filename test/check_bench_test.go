@@ -34,6 +34,7 @@ func BenchmarkCheckStored(b *testing.B) {
 }
 
 func benchmarkCheck(b *testing.B, dir string, args ...string) {
+	b.Helper()
 	initramfs, err := filepath.Glob(filepath.Join(dir, "usr/lib/modules/*/initramfs.img"))
 	if err != nil || len(initramfs) != 1 {
 		b.Fatalf("initramfs images: %q, %v", initramfs, err)
@@ -57,6 +58,7 @@ func benchmarkCheck(b *testing.B, dir string, args ...string) {
 
 // compareCheck runs check in turns with its peer.
 func compareCheck(b *testing.B, peer func(), args ...string) {
+	b.Helper()
 	peer() // what the kernel has not cached yet it reads here
 	var ours, theirs time.Duration = 1 << 62, 1 << 62
 	peak := int64(0)

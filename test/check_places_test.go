@@ -109,7 +109,7 @@ func checked(t testing.TB, cmd *invocation) *check.Report {
 func (cmd *invocation) stranger(t testing.TB) (home string) {
 	t.Helper()
 	const nobody = 65534
-	dir, err := os.MkdirTemp("", "bootkiln-stranger-")
+	dir, err := os.MkdirTemp("", "bootkiln-stranger-") //nolint:usetesting // the way to t.TempDir is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}
