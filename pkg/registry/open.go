@@ -21,9 +21,13 @@ func OpenImage(ctx context.Context, ref string, o Options, lo image.LayerOptions
 	if err != nil {
 		return nil, nil, &Error{Class: InvalidName, Registry: ref, Op: "reading the reference", Err: err, Hint: nameHint(ref)}
 	}
-	sys, err := o.SystemContext(ctx, reference.TrimNamed(named).Name())
-	if err != nil {
-		return nil, nil, err
+	// Credentials that are given come before all files, which the caller may
+	// not even be allowed to read.
+	sys := o.system()
+	if o.Credentials == nil {
+		if sys, err = o.SystemContext(ctx, reference.TrimNamed(named).Name()); err != nil {
+			return nil, nil, err
+		}
 	}
 	auth, source, err := o.credentials(reference.TrimNamed(named), sys)
 	if err != nil {

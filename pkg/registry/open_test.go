@@ -64,6 +64,24 @@ func TestOpenImage(t *testing.T) {
 	}
 }
 
+// TestOpenImageByCredentials has an auth file that cannot be read.
+func TestOpenImageByCredentials(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Basic})
+	o := options(t, r)
+	p, err := registry.Push(t.Context(), testregistry.NewImage(t, 2, 1, 1_000), r.Host+"/me/os", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.AuthFile = t.TempDir() // a folder
+	o.Credentials = &registry.Credentials{Username: testregistry.User, Password: testregistry.Password}
+	_, closer, err := registry.OpenImage(t.Context(), p.String(), o, image.LayerOptions{TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closer.Close()
+}
+
 func TestOpenImageErrors(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Basic})
