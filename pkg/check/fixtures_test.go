@@ -174,6 +174,10 @@ var fixtures = slices.Concat([]fixture{
 		want: []string{"/usr/lib/modules/" + kver + ": it holds the kernel, and none of its modules"},
 	},
 	{
+		rule: "kernel-modules", name: "indexed and gone", remove: []string{modules + "kernel/fs/fuse.ko.xz", modules + "kernel/fs", modules + "kernel"},
+		want: []string{"/usr/lib/modules/" + kver + ": modules.dep names 1 modules, and none is there"},
+	},
+	{
 		rule: "kernel-modules", name: "compressed after they were indexed", add: fake.Files{modules + "modules.dep": fake.Text("kernel/fs/fuse.ko:\n")},
 		want: []string{"/" + modules + "modules.dep: it names none of the 1 modules that are there, but kernel/fs/fuse.ko"},
 	},

@@ -168,6 +168,8 @@ func checkKernelModules(_ context.Context, t *Target) ([]Finding, error) {
 		case len(tree.Files) == 0 && tree.Builtin == nil:
 			// A kernel with all of its drivers built in has modules.builtin.
 			out = append(out, finding(dir, "it holds the kernel, and none of its modules"))
+		case len(tree.Files) == 0 && len(tree.Dep) > 0:
+			out = append(out, finding(dir, "modules.dep names %d modules, and none is there", len(tree.Dep)))
 		case len(tree.Files) > 0 && len(tree.Dep) == 0:
 			out = append(out, finding(path.Join(dir, "modules.dep"), "it is missing or empty: modprobe finds none of the %d modules", len(tree.Files)))
 		case len(tree.Files) > 0 && indexed(tree) == 0:

@@ -90,8 +90,8 @@ func indexed(tree *kernel.ModuleTree) int {
 
 func checkModulesDep(_ context.Context, t *Target) ([]Finding, error) {
 	return eachTree(t, func(dir string, tree *kernel.ModuleTree) ([]Finding, error) {
-		if len(tree.Files) > 0 && indexed(tree) == 0 {
-			return nil, NotApplicable("no module is in modules.dep: see rule kernel-modules")
+		if indexed(tree) == 0 && len(tree.Files)+len(tree.Dep) > 0 {
+			return nil, NotApplicable("no module that is there is in modules.dep: see rule kernel-modules")
 		}
 		var out []Finding
 		for _, f := range tree.Missing() {
