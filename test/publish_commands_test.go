@@ -157,8 +157,10 @@ func TestBuildCommandIsolation(t *testing.T) {
 			if !strings.Contains(o.stderr, words[isolation]) {
 				t.Errorf("it does not say %q:\n%s", words[isolation], o.stderr)
 			}
-			if f := checkJSON(t, 0, p.tag); len(f.Findings) > 0 {
-				t.Errorf("findings: %+v", f.Findings)
+			for _, f := range checkJSON(t, 0, p.tag).Findings {
+				if f.Rule != "initramfs-mode" { // the base's own: see warned
+					t.Errorf("finding: %+v", f)
+				}
 			}
 		})
 	}
