@@ -66,6 +66,7 @@ var mutations = []mutation{
 		m.patch(m.of("vmlinuz"), offset, "5")
 	}},
 	{"kernel-architecture", "for 32 bits", func(m *mutant) { m.patch(m.of("vmlinuz"), 0x236, "\x00\x00") }},
+	{"kernel-modules", "no modules", func(m *mutant) { m.remove(m.of("kernel")) }},
 	{"kernel-modules", "no index", func(m *mutant) { m.remove(m.of("modules.dep.bin")) }},
 	{"modules-dep", "a module after depmod", func(m *mutant) {
 		file := m.modules()[0]
