@@ -26,7 +26,7 @@ dist: deps-build ## dist/bootkiln, stripped and statically linked, for any Linux
 	@ls -l --block-size=1 dist/bootkiln | awk '{printf "dist/bootkiln: %.1f MB\n", $$5 / 1e6}'
 
 .PHONY: test
-test: deps-build ## every test that needs no root
+test: deps-build deps-test ## every test that needs no root
 	go test ./...
 	go test -race $(LIGHT)
 	CGO_ENABLED=0 GOFLAGS=-trimpath go test $(LIGHT)
@@ -86,8 +86,8 @@ base: deps-bed ## the test base images, in the machine's image store
 registry: deps-bed ## a registry with TLS and a password on 127.0.0.1; `hack/registry stop` ends it
 	hack/registry start
 
-.PHONY: deps-build deps-bed
-deps-build deps-bed:
+.PHONY: deps-build deps-test deps-bed
+deps-build deps-test deps-bed:
 	@hack/deps $(@:deps-%=%)
 
 .PHONY: clean
