@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"pkg/registry": {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
 	"pkg/sign":     {"pkg/image", "pkg/registry"},
 	"pkg/trust":    {"pkg/image", "pkg/registry"},
+	"pkg/boot/disk": {"pkg/image", "pkg/kernel"},
 	"pkg/pipeline": {
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/check",
 	},
