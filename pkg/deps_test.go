@@ -36,11 +36,11 @@ var allowed = map[string][]string{
 	"pkg/build": {
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/image/storeimage",
 	},
-	"pkg/check":    {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile"},
-	"pkg/diff":     {"pkg/image", "pkg/kernel", "pkg/packagedb"},
-	"pkg/registry": {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
-	"pkg/sign":     {"pkg/image", "pkg/registry"},
-	"pkg/trust":    {"pkg/image", "pkg/registry"},
+	"pkg/check":     {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile"},
+	"pkg/diff":      {"pkg/image", "pkg/kernel", "pkg/packagedb"},
+	"pkg/registry":  {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
+	"pkg/sign":      {"pkg/image", "pkg/registry"},
+	"pkg/trust":     {"pkg/image", "pkg/registry"},
 	"pkg/boot/disk": {"pkg/image", "pkg/kernel"},
 	"pkg/pipeline": {
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/check",
