@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"pkg/image/storeimage":     {"pkg/image"},
 	"pkg/image/transportimage": {"pkg/image"},
 	"pkg/kernel":               {},
+	"pkg/boot/guest":           {},
 	"pkg/packagedb":            {},
 	"pkg/repofile":             {},
 	"pkg/host":                 {"pkg/diag"},

@@ -1,0 +1,123 @@
+package guest
+
+import "time"
+
+// Options are what a boot is watched for.
+type Options struct {
+	// Target is the unit to reach, as in "graphical.target"; empty is the
+	// default target of the guest.
+	Target string
+	// Expect is asserted once the target is reached.
+	Expect Expect
+	// Timeout is how long the guest may take to reach the target, from the
+	// call of Observe; zero is without an end but that of the context. When it
+	// is over, what the guest waits for is still asked, so the context should
+	// end a minute later.
+	Timeout time.Duration
+}
+
+// Expect is what the recipe asserts of the booted system.
+type Expect struct {
+	// Active are units that must be active.
+	Active []string
+	// AllowFailed are patterns, as of path.Match, of units that may fail.
+	AllowFailed []string
+	// Commands are run in the guest as root, in this order.
+	Commands []Command
+	// Ports must be listened on.
+	Ports []Port
+	// Within is the most that kernel, initramfs and user space may take until
+	// the target is reached; zero is no limit. Firmware and boot loader, which
+	// are the virtual machine's, do not count.
+	Within time.Duration
+}
+
+// Command is a shell command whose exit status and output are asserted.
+type Command struct {
+	Run    string
+	Status int
+	// Output is a regular expression that the output, standard error included,
+	// has to match; nil is any output.
+	Output *string
+}
+
+// Port is a port that has to be listened on, on any address.
+type Port struct {
+	Number int
+	// Protocol is "tcp" or "udp".
+	Protocol string
+}
+
+// Report is what the guest told. All text in it comes from the guest, with its
+// control characters replaced and its length bounded.
+type Report struct {
+	// Shell tells whether the channel opened. Without it nothing else is known,
+	// and the console is the only witness.
+	Shell bool
+	// Initrd tells that the shell was still that of the initramfs when watching
+	// ended: the system never switched to its root.
+	Initrd bool
+	// Target is the unit that was waited for.
+	Target string
+	// Reached tells whether the target became active.
+	Reached bool
+	// TimedOut tells that watching ended by its time and not by the guest.
+	TimedOut bool
+	// Emergency tells that emergency.target or rescue.target is active.
+	Emergency bool
+	// State is what "systemctl is-system-running" says: "running", "degraded",
+	// "maintenance", "starting" and the like.
+	State string
+	// Tainted are systemd's words for what is unusual, as in "unmerged-usr".
+	Tainted []string
+	// Failed are the units that failed, those of the allow-list among them.
+	Failed []Unit
+	// Waiting are the jobs that were not done when watching ended.
+	Waiting []Job
+	Times   Times
+	// Kernel is the release, as uname -r prints it.
+	Kernel string
+	// OSRelease are the fields of /etc/os-release.
+	OSRelease map[string]string
+	// Assertions are what Expect asks, in its order, each with its outcome.
+	Assertions []Assertion
+}
+
+// Unit is a unit that failed.
+type Unit struct {
+	Name string
+	// Result is systemd's word for why, as in "exit-code" or "timeout".
+	Result string
+	// Status is the exit status of its main process, or the number of the
+	// signal that ended it.
+	Status int
+	// Log are its last lines in the journal.
+	Log []string
+	// Allowed tells why it may fail; empty when it may not.
+	Allowed string
+}
+
+// Job is something that systemd still does or waits for.
+type Job struct {
+	Unit string
+	// Type is as in "start", State "running" or "waiting".
+	Type, State string
+}
+
+// Times are the phases of the boot in seconds, as systemd-analyze(1) computes
+// them; zero is unknown or did not happen.
+type Times struct {
+	Firmware, Loader, Kernel, Initrd, Userspace float64
+	// Target is when the target became active, from the start of the kernel.
+	Target float64
+}
+
+// Assertion is one thing that the recipe expects of the booted system.
+type Assertion struct {
+	// What names it, as in "sshd.service is active".
+	What string
+	// OK tells whether it holds.
+	OK bool
+	// Found is what was found instead.
+	Found string
+}
