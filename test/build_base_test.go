@@ -152,6 +152,16 @@ func TestResolveBasePullsWhatHasNoLabels(t *testing.T) {
 	f := containerFile("RUN true")
 	f.Text = bytes.Replace(f.Text, []byte(baseName), []byte(r.pinned()), 1)
 	mustBuild(t, b, f, build.Options{})
+	base, err := b.Base(t.Context(), r.pinned())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config, err := base.Config(t.Context()); err != nil || len(config.RootFS.DiffIDs) != 1 {
+		t.Errorf("the base in the store: %+v, %v", config, err)
+	}
+	if _, err := b.Base(t.Context(), r.repository+"@sha256:"+strings.Repeat("0", 64)); err == nil {
+		t.Error("a base that is not there was opened")
+	}
 	if requests := r.forget(); len(requests) != 0 {
 		t.Errorf("the build asked the registry: %v", requests)
 	}

@@ -3,6 +3,7 @@
 package test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,10 @@ func TestMinimalRecipe(t *testing.T) {
 	checks := p.result(t).Checks
 	if checks == nil || checks.Errors != 0 || checks.Warnings != 0 {
 		t.Errorf("the checks found %+v:\n%s", checks, o.stderr)
+	}
+	// That no program has more rights than in the base was seen, and not left out.
+	if report := p.file(t, "check.json"); !regexp.MustCompile(`"id": "added-privileges",\s*"status": "passed"`).MatchString(report) {
+		t.Errorf("the image was not compared with its base:\n%s", report)
 	}
 	if got := strings.TrimSpace(o.stdout); got != p.tag {
 		t.Errorf("stdout is %q, want the tag %q", got, p.tag)

@@ -106,7 +106,7 @@ func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
 	v.services = pipeline.Services{
 		Progress: progress.Redact(e.progress(o.globals), secretTexts(secrets)),
 		Now:      e.now,
-		Check:    checkService(p.rules),
+		Check:    checkService(p.rules, b.Base),
 	}
 	buildServices(&v.services, p, b, build.Options{
 		Tag: o.tag, Isolation: isolation, NoCache: o.noCache, Secrets: secrets, Epoch: v.input.Epoch, Log: log,

@@ -125,7 +125,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	}
 	s := pipeline.Services{
 		Progress: e.progress(o.globals), Now: e.now,
-		Check: checkService(rules),
+		Check: checkService(rules, nil),
 	}
 	publishServices(&s, options, signer)
 	result, err := pipeline.Push(ctx, in, img, s)

@@ -81,11 +81,15 @@ func trustFiles(scope string, keys [][]byte) ([]plan.PolicyFile, error) {
 	return list, nil
 }
 
-// checkService runs the rules.
-func checkService(o check.Options) func(context.Context, image.Image, []recipe.Repo) (*check.Report, error) {
-	return func(ctx context.Context, img image.Image, repos []recipe.Repo) (*check.Report, error) {
+// checkService runs the rules. openBase opens what an image is made from; it
+// may be nil where no image is built.
+func checkService(o check.Options, openBase func(context.Context, string) (image.Image, error)) func(context.Context, image.Image, string, []recipe.Repo) (*check.Report, error) {
+	return func(ctx context.Context, img image.Image, base string, repos []recipe.Repo) (*check.Report, error) {
 		o := o
 		o.Repos = repos
+		if base != "" {
+			o.Base, o.BaseError = openBase(ctx, base)
+		}
 		return check.Run(ctx, img, o)
 	}
 }

@@ -240,6 +240,32 @@ func (b *Builder) resolveStored(ctx context.Context, base recipe.Base, name stri
 	return info, err
 }
 
+// Base opens a base in the store by its pinned name ([plan.Base].Pinned), as a
+// build leaves it there. Nothing is pulled: one that the store does not have is
+// an error.
+func (b *Builder) Base(ctx context.Context, pinned string) (image.Image, error) {
+	kind, named, name, err := parseBase(pinned)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind == fromElsewhere:
+		return nil, fmt.Errorf("opening base image %q: the name says nothing about the store", pinned)
+	case kind == fromRegistry:
+		name = named.String()
+	}
+	ref, err := istorage.Transport.ParseStoreReference(b.store, name)
+	if err != nil {
+		return nil, fmt.Errorf("parsing base image %q: %w", pinned, err)
+	}
+	// Unlike the store itself this finds a digest under another name too, such
+	// as that of the tag by which somebody pulled it.
+	_, stored, err := istorage.ResolveReference(ref)
+	if err != nil {
+		return nil, fmt.Errorf("opening base image %q: %w", pinned, err)
+	}
+	return b.Image(ctx, stored.ID)
+}
+
 // distroOfImage reads os-release(5), or else the labels.
 func distroOfImage(ctx context.Context, img image.Image, c *imgspecv1.Image) (_ plan.Distro, err error) {
 	root, err := img.Root(ctx)

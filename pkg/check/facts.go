@@ -15,8 +15,9 @@ import (
 // rule asks for it.
 type facts struct {
 	// base is the root of the image that this one is made from; nil where it
-	// is not known.
-	base image.Root
+	// is not known, or for baseErr could not be opened.
+	base    image.Root
+	baseErr error
 	// repositories are where the image is published.
 	repositories []string
 

@@ -187,6 +187,9 @@ func visitWorldWritable(_ *Target, f File) ([]Finding, error) {
 }
 
 func visitPrivileges(t *Target, f File) ([]Finding, error) {
+	if t.baseErr != nil {
+		return nil, t.baseErr
+	}
 	if t.base == nil {
 		return nil, NotApplicable("the base image is not known")
 	}
@@ -223,6 +226,9 @@ func privileges(root image.Root, name string, info fs.FileInfo) ([]string, error
 	// Without the right to execute, the bit once meant mandatory locking.
 	if info.Mode()&fs.ModeSetgid != 0 && info.Mode().Perm()&0o010 != 0 {
 		out = append(out, fmt.Sprintf("setgid of group %d", st.GID))
+	}
+	if info.Mode().Perm()&0o111 == 0 {
+		return out, nil // capabilities are had by what is executed; to ask all files for theirs takes long
 	}
 	xattrs, err := root.Xattrs(name)
 	if err != nil {

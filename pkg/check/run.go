@@ -30,8 +30,12 @@ type Options struct {
 	// are no finding of rule third-party-repos.
 	Repos []recipe.Repo
 	// Base is the image that this one is made from: what it lets programs do
-	// is no finding of rule added-privileges, which needs it. It may be nil.
+	// is no finding of rule added-privileges, which needs it. It may be nil; if
+	// it cannot be opened, that rule could not run.
 	Base image.Image
+	// BaseError says why Base is nil although it is known which image it is:
+	// the reason why rule added-privileges could not run.
+	BaseError error
 	// Repositories are the full names of where the image is published
 	// ("ghcr.io/me/os"), from where machines will update: its own trust policy
 	// must let them.
@@ -65,13 +69,20 @@ func run(ctx context.Context, img image.Image, rules []Rule, o Options) (_ *Repo
 
 	e := &engine{target: newTarget(ctx, img.Location(), root, config)}
 	e.target.repos, e.target.repositories = o.Repos, o.Repositories
+	e.target.baseErr = o.BaseError
 	if o.Base != nil {
-		e.target.base, err = o.Base.Root(ctx)
+		base, err := o.Base.Root(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("checking %q against %q: %w", img.Location(), o.Base.Location(), err)
+			e.target.baseErr = fmt.Errorf("opening base image %q: %w", o.Base.Location(), err)
+		} else {
+			e.target.base = base
 		}
-		defer func() { err = errors.Join(err, e.target.base.Close()) }()
 	}
+	defer func() {
+		if e.target.base != nil {
+			err = errors.Join(err, e.target.base.Close())
+		}
+	}()
 	for _, r := range rules {
 		e.runs = append(e.runs, &ruleRun{Rule: r, skipped: slices.Contains(o.Skip, r.ID), severity: o.severity(r)})
 	}

@@ -315,6 +315,37 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// A base that is known and cannot be opened is no reason to say nothing.
+func TestBaseThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	img := fake.New(t, goodConfig(), goodFiles)
+	for name, o := range map[string]Options{
+		"not there":    {BaseError: errors.New("it is gone")},
+		"no file tree": {Base: rootless{img}},
+	} {
+		rep, err := Run(t.Context(), img, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(rep.Rules, func(o Outcome) bool { return o.ID == "added-privileges" })
+		if got := rep.Rules[i]; got.Status != StatusCouldNotRun || !strings.HasSuffix(got.Reason, "it is gone") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if rep.CouldNotRun != 1 || rep.Err() != nil {
+			t.Errorf("%s: %d rules could not run, Err() = %v", name, rep.CouldNotRun, rep.Err())
+		}
+	}
+	rep, err := Run(t.Context(), img, Options{BaseError: errors.New("it is gone"), Error: []string{"added-privileges"}})
+	if err != nil || rep.Err() == nil {
+		t.Errorf("demanded by the recipe: %v, Err() = %v", err, rep.Err())
+	}
+}
+
+// rootless is an image whose root file system cannot be read.
+type rootless struct{ image.Image }
+
+func (rootless) Root(context.Context) (image.Root, error) { return nil, errors.New("it is gone") }
+
 // The initramfs is cut at every length: no cut may pass.
 func TestCutInitramfs(t *testing.T) {
 	t.Parallel()

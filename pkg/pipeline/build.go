@@ -159,7 +159,11 @@ func testError(list diag.List) error {
 // going any further.
 func (r *run) check(ctx context.Context, img image.Image) error {
 	return r.stage("check", func(st progress.Stage) error {
-		report, err := r.Check(ctx, img, r.in.Recipe.Repos)
+		base := ""
+		if r.planned != nil {
+			base = r.planned.Base.Pinned
+		}
+		report, err := r.Check(ctx, img, base, r.in.Recipe.Repos)
 		if err != nil {
 			return err
 		}

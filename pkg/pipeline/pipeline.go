@@ -54,9 +54,10 @@ type Services struct {
 	Resolve func(ctx context.Context, query *containerfile.File, st progress.Stage) (diag.List, error)
 	// Build makes the image in the store.
 	Build func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error)
-	// Check runs the rules. repos are the recipe's, some of which it keeps; the
-	// recipe's own assertions come from the recipe.
-	Check func(ctx context.Context, img image.Image, repos []recipe.Repo) (*check.Report, error)
+	// Check runs the rules. base is the image that it is made from, as the plan
+	// pinned it, "" for one that was not built here; repos are the recipe's,
+	// some of which it keeps. The recipe's own assertions come from the recipe.
+	Check func(ctx context.Context, img image.Image, base string, repos []recipe.Repo) (*check.Report, error)
 	// Push uploads the image by digest; no tag is written.
 	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
 	// Sign attaches a signature to the digest; nil leaves the image unsigned,

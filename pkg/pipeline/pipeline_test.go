@@ -32,6 +32,8 @@ type kiln struct {
 	// fail maps a call to the error that it ends with.
 	fail map[string]error
 	img  image.Image
+	// base is what the image that was checked is made from.
+	base string
 	// found is what asking for names finds.
 	found diag.List
 	// tags is what the registry has.
@@ -57,7 +59,8 @@ func (k *kiln) services() Services {
 		Build: func(context.Context, *containerfile.File, progress.Stage) (image.Image, error) {
 			return k.img, k.did("build")
 		},
-		Check: func(context.Context, image.Image, []recipe.Repo) (*check.Report, error) {
+		Check: func(_ context.Context, _ image.Image, base string, _ []recipe.Repo) (*check.Report, error) {
+			k.base = base
 			report := &check.Report{Rules: []check.Outcome{{ID: "kernel"}}}
 			if k.fail["check"] != nil {
 				report.Errors = 1
@@ -131,6 +134,9 @@ func TestRun(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, k.calls); diff != "" {
 		t.Error(diff)
+	}
+	if k.base != "containers-storage:localhost/base" {
+		t.Errorf("checked against the base %q", k.base)
 	}
 	var written Result
 	b, err := os.ReadFile(filepath.Join(in.Out, "result.json"))
