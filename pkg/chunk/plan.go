@@ -1,0 +1,125 @@
+package chunk
+
+import (
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/bootkiln/bootkiln/pkg/packagedb"
+)
+
+// File is one name of the tree, as the planner needs it.
+type File struct {
+	// Name is as [fs.FS] has it ("usr/bin/env").
+	Name string
+	// Mode is the type, the permissions and the special bits.
+	Mode fs.FileMode
+	// Size is the bytes of content of a regular file.
+	Size int64
+	// Inode is the same, and not zero, for names that are hard links of one
+	// file; they stay in one layer.
+	Inode uint64
+	// Target is where a symbolic link leads. Packages own files through links
+	// to folders ("lib/x" that is "usr/lib/x").
+	Target string
+	// Time is the modification time.
+	Time time.Time
+}
+
+// Input is what [Assign] plans for.
+type Input struct {
+	// Files are in any order, each name once. Folders may be among them: those
+	// that are get a layer like a file without an owner.
+	Files []File
+	// Packages are those of the tree, with their files.
+	Packages []packagedb.Owner
+	// Sum returns a digest over content, type, permissions, owner and extended
+	// attributes (not the name and not the modification time) of a regular
+	// file, as the writer puts it into [Entry.Sum]. It is asked only for the
+	// large files of those large groups that have changed. Nil splits no
+	// group along what changed.
+	Sum func(name string) ([]byte, error)
+	// Open reads a file; it is asked for dpkg's changelogs only. Nil makes do
+	// without.
+	Open func(name string) (io.ReadCloser, error)
+	// Epoch is the modification time of what no package brought, where no
+	// previous plan says one. Zero takes that of the newest package.
+	Epoch time.Time
+}
+
+// Options bound a plan. Zero fields have the defaults that are named.
+type Options struct {
+	// Layers is how many the image may have: 128, as docker's limit is.
+	Layers int
+	// Largest is how many compressed bytes a layer may have: 512 MiB, because
+	// registries end an upload after some minutes.
+	Largest int64
+	// Every is the time from one update of a client to the next: a day.
+	Every time.Duration
+	// Horizon is how many updates a rebalance has to pay for itself in: 30.
+	Horizon int
+}
+
+// Plan says which file is in which layer. The encoded form has all of it but
+// the names of files.
+type Plan struct {
+	// Epoch is the modification time of what no package brought, in seconds.
+	// It stays the same from plan to plan.
+	Epoch int64
+	// Layers are in the order of the image: those that change least first.
+	Layers []Layer
+	// Notes say what somebody should know of how the plan came about: why it
+	// was rebalanced, or what does not fit. Not encoded.
+	Notes []string
+}
+
+// Layer is a set of groups that travel together.
+type Layer struct {
+	Groups []Group
+	// Chance is the probability that an update changes the layer. Not encoded.
+	Chance float64
+	// Estimate is the compressed size that the planner expects, in bytes.
+	Estimate int64
+	// DiffID ("sha256:…", of the tar) and Size (compressed bytes) are the
+	// writer's to fill in.
+	DiffID string
+	Size   int64
+}
+
+// Group is what is kept together: mostly the files of one source package.
+type Group struct {
+	// Name is that of a source package; of a folder or file, with a leading
+	// "/", for what no package owns; or one of those that begin with ":"
+	// (":kernel", ":initramfs", ":packages"). "NAME#2" is the second part of a
+	// group that is too large for a layer, "NAME~" the part of it that updates
+	// tend to leave as it is.
+	Name string
+	// Files are sorted by name. Not encoded, but for digests of the large ones.
+	Files []Entry
+	// Estimate is the compressed size as the planner knows it, in bytes.
+	Estimate int64
+	// Sum is a digest over all entries of the group as they are written, of
+	// at least 8 bytes; the writer fills it in.
+	Sum []byte
+
+	version uint32 // see fingerprint
+	// Of a decoded plan: digests in place of Files.
+	names, contents filter
+}
+
+// Entry is a file in a group.
+type Entry struct {
+	Name string
+	// Time is the modification time to write, in seconds.
+	Time int64
+	// Track asks the writer for Sum: what [Input.Sum] would say, at least 8
+	// bytes. The next plan then knows whether the file has changed.
+	Track bool
+	Sum   []byte
+}
+
+// filter is a set of digests.
+type filter struct {
+	bits uint
+	data []byte
+}
