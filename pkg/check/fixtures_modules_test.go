@@ -97,6 +97,15 @@ var driverFixtures = []fixture{
 	},
 }
 
+// weakUpdates are a module for an older kernel, and the link by which the
+// image's own takes it over.
+var weakUpdates = fake.Files{
+	"lib": fake.Link("usr/lib"),
+	"usr/lib/modules/6.12.0-1.el10.x86_64/extra/mlx/mlx.ko": fake.Text(fake.Module("6.12.0-1.el10.x86_64", magic, true)),
+	modules + "weak-updates/mlx/mlx.ko":                     fake.Link("/lib/modules/6.12.0-1.el10.x86_64/extra/mlx/mlx.ko"),
+	modules + "modules.dep":                                 fake.Text(fuseDep + "weak-updates/mlx/mlx.ko:\n"),
+}
+
 // moduleFixtures are those of moduleRules.
 var moduleFixtures = []fixture{
 	{name: "modules of others", add: fake.Files{
@@ -105,6 +114,18 @@ var moduleFixtures = []fixture{
 		"usr/lib/kmod/kmod.ko":           fake.Text(fake.Module("6.12.0-1.el10.x86_64", magic, true)),
 		modules + "modules.dep":          fake.Text(fuseDep + "extra/same.ko:\nweak-updates/kmod.ko:\n"),
 	}},
+	{name: "modules of an older kernel, taken over", add: weakUpdates},
+	{
+		rule: "stale-modules", name: "of which one is taken over", add: weakUpdates.With(fake.Files{
+			"usr/lib/modules/6.12.0-1.el10.x86_64/kernel/fs/fuse.ko.xz": fake.Text("module"),
+		}),
+		want: []string{"/usr/lib/modules/6.12.0-1.el10.x86_64: modules of a kernel that is not in the image"},
+	},
+	{
+		rule: "stale-modules", name: "of another kernel's packages",
+		add:  weakUpdates.With(fake.Files{"usr/lib/modules/6.11.0-1.el10.x86_64/extra/mlx/mlx.ko": fake.Text("module")}),
+		want: []string{"/usr/lib/modules/6.11.0-1.el10.x86_64: modules of a kernel that is not in the image"},
+	},
 	{
 		rule: "modules-dep", add: fake.Files{
 			modules + "modules.dep": fake.Text(fuseDep + "kernel/gone.ko: kernel/needed.ko\n"), modules + "kernel/new.ko": fake.Text(fake.Module(kver, magic, true)),

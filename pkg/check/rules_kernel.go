@@ -189,7 +189,7 @@ func checkKernelModules(_ context.Context, t *Target) ([]Finding, error) {
 
 // checkStaleModules finds module trees that no kernel of the image loads.
 // Only folders that are named like a release count: others, such as kabi-*,
-// are no kernel's.
+// are no kernel's. Nor does one whose modules the kernel takes over.
 func checkStaleModules(_ context.Context, t *Target) ([]Finding, error) {
 	kernels, err := t.kernels()
 	if err != nil {
@@ -202,14 +202,71 @@ func checkStaleModules(_ context.Context, t *Target) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	lent, err := lentModules(t, kernels)
+	if err != nil {
+		return nil, err
+	}
 	var out []Finding
 	for _, folder := range folders {
 		used := slices.ContainsFunc(kernels, func(k *bootKernel) bool { return k.moduleRelease() == folder.Name() })
-		if folder.IsDir() && !used && looksLikeRelease(folder.Name()) {
-			out = append(out, finding(path.Join(modulesDir, folder.Name()), "modules of a kernel that is not in the image"))
+		if !folder.IsDir() || used || !looksLikeRelease(folder.Name()) {
+			continue
 		}
+		dir := path.Join(modulesDir, folder.Name())
+		if lent[folder.Name()] {
+			own, err := t.lstat(path.Join(dir, "kernel"))
+			if err != nil {
+				return nil, err
+			}
+			if own == nil {
+				continue
+			}
+		}
+		out = append(out, finding(dir, "modules of a kernel that is not in the image"))
 	}
 	return out, nil
+}
+
+// lentModules are the releases from whose folders a kernel takes modules over:
+// packages of modules (kmod-*) put them into the folder of the kernel that they
+// were made with, and weak-modules(8) links them into weak-updates of those that
+// can load them too.
+func lentModules(t *Target, kernels []*bootKernel) (map[string]bool, error) {
+	lent := map[string]bool{}
+	for _, k := range kernels {
+		if k.problem != "" {
+			continue // see rule kernel
+		}
+		dir := path.Join(modulesDir, k.moduleRelease())
+		tree, err := k.tree()
+		if malformed := (*kernel.ModulesError)(nil); errors.As(err, &malformed) || isAbsent(err) {
+			continue // see rule kernel-modules
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range tree.Files {
+			name := path.Join(dir, file)
+			if !strings.HasPrefix(file, "weak-updates/") {
+				continue
+			}
+			target, err := t.Root.ReadLink(name)
+			if err != nil {
+				continue // a module of its own
+			}
+			target = fromRoot(target, path.Dir(name))
+			if !strings.HasPrefix(target, "usr/") {
+				target = "usr/" + target // /lib is a link
+			}
+			if below, ok := strings.CutPrefix(target, modulesDir+"/"); ok {
+				if _, err := t.Root.Stat(target); err == nil {
+					release, _, _ := strings.Cut(below, "/")
+					lent[release] = true
+				}
+			}
+		}
+	}
+	return lent, nil
 }
 
 // looksLikeRelease reports whether a name begins with two numbers, as in "6.12".
