@@ -217,6 +217,12 @@ var mutations = []mutation{
 		m.must(m.root.WriteFile(tmpfilesConf, []byte(withoutLines(m.read(tmpfilesConf), " /var/opt ")), 0o644))
 	}},
 	{"default-target", "not there", func(m *mutant) { m.remove(systemUnits + "default.target") }},
+	{"default-target", "a name of nothing", func(m *mutant) {
+		m.link("etc/systemd/system/default.target", "/"+systemUnits+"kiosk.target")
+	}},
+	{"default-target", "a service", func(m *mutant) {
+		m.link("etc/systemd/system/default.target", "/"+systemUnits+"systemd-logind.service")
+	}},
 	{"default-target", "its requirement is masked", func(m *mutant) { m.link("etc/systemd/system/basic.target", "/dev/null") }},
 	{"masked-essentials", "no sessions", func(m *mutant) { m.link("etc/systemd/system/systemd-logind.service", "/dev/null") }},
 	{"unit-links", "of a package that is gone", func(m *mutant) { m.link(wants+"gone.service", "/"+systemUnits+"gone.service") }},

@@ -34,8 +34,30 @@ var unitFixtures = []fixture{
 	{
 		rule: "default-target", name: "leads nowhere", add: fake.Files{"etc/systemd/system/default.target": fake.Link("/usr/lib/systemd/system/graphical.target")},
 		remove: []string{system + "default.target"},
-		want:   []string{"/usr/lib/systemd/system/default.target: default.target is missing"},
+		want:   []string{`/etc/systemd/system/default.target: it leads to "/usr/lib/systemd/system/graphical.target", and graphical.target is not in the image`},
 	},
+	{
+		rule: "default-target", name: "is not there", remove: []string{system + "default.target"},
+		want: []string{"/usr/lib/systemd/system/default.target: default.target is missing"},
+	},
+	{
+		rule: "default-target", name: "another name for nothing", add: fake.Files{
+			"etc/systemd/system/default.target": fake.Link("../../../usr/lib/systemd/system/kiosk.target"), system + "kiosk.target": fake.Link("gone.target"),
+		},
+		want: []string{`/etc/systemd/system/default.target: it leads to "../../../usr/lib/systemd/system/kiosk.target", and gone.target is not in the image`},
+	},
+	{
+		rule: "default-target", name: "is a service", add: fake.Files{"etc/systemd/system/default.target": fake.Link("/usr/lib/systemd/system/kiln.service")},
+		want: []string{`/etc/systemd/system/default.target: it leads to "/usr/lib/systemd/system/kiln.service", which is no target`},
+	},
+	{
+		rule: "default-target", name: "leads to a folder of others", add: fake.Files{"etc/systemd/system/default.target": fake.Link("/usr/share/kiln/default.target")},
+		want: []string{`/etc/systemd/system/default.target: it leads to "/usr/share/kiln/default.target", which is not there`},
+	},
+	{name: "default.target of another folder", add: fake.Files{
+		"etc/systemd/system/default.target": fake.Link("/usr/share/kiln/default.target"), "usr/share/kiln/default.target": fake.Text("[Unit]\nRequires=basic.target\n"),
+	}},
+	{name: "default.target, by the same name", add: fake.Files{"etc/systemd/system/default.target": fake.Link("/usr/lib/systemd/system/default.target")}},
 	{
 		rule: "default-target", name: "masked", add: fake.Files{"etc/systemd/system/sysinit.target": fake.Link("/dev/null")},
 		want: []string{"/etc/systemd/system/sysinit.target: sysinit.target is masked, which basic.target requires"},
