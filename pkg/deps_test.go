@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"pkg/image/transportimage": {"pkg/image"},
 	"pkg/kernel":               {},
 	"pkg/boot/guest":           {},
+	"pkg/boot/qemu":            {},
 	"pkg/packagedb":            {},
 	"pkg/repofile":             {},
 	"pkg/host":                 {"pkg/diag"},
