@@ -1,6 +1,9 @@
 package guest
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Options are what a boot is watched for.
 type Options struct {
@@ -36,9 +39,11 @@ type Expect struct {
 type Command struct {
 	Run    string
 	Status int
-	// Output is a regular expression that the output, standard error included,
-	// has to match; nil is any output.
-	Output *string
+	// Contains is a text that the output, standard error included, has in it;
+	// Equals is all of it but for white space at its end; Matches is a regular
+	// expression (RE2) for some part of it. nil is any output.
+	Contains, Equals *string
+	Matches          *regexp.Regexp
 }
 
 // Port is a port that has to be listened on, on any address.
@@ -54,11 +59,10 @@ type Report struct {
 	// Shell tells whether the channel opened. Without it nothing else is known,
 	// and the console is the only witness.
 	Shell bool
-	// Initrd tells that the shell was still that of the initramfs when watching
-	// ended: the system never switched to its root.
-	Initrd bool
 	// Target is the unit that was waited for.
 	Target string
+	// TargetMissing tells that the guest has no such unit, or not a sound one.
+	TargetMissing bool
 	// Reached tells whether the target became active.
 	Reached bool
 	// TimedOut tells that watching ended by its time and not by the guest.

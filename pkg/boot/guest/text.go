@@ -1,0 +1,48 @@
+package guest
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// longestText is the most bytes of a line of the guest's that are kept.
+const longestText = 400
+
+// clean makes a line of the guest's fit to be shown: no control characters,
+// which could drive a terminal, nothing that is not Unicode text, and not too
+// long.
+func clean(line string) string {
+	if len(line) > longestText {
+		line = line[:longestText]
+		for len(line) > 0 && !utf8.RuneStart(line[len(line)-1]) {
+			line = line[:len(line)-1]
+		}
+		line += "…"
+	}
+	line = strings.ToValidUTF8(line, "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return '\uFFFD'
+		}
+		return r
+	}, line)
+}
+
+// lines returns the lines of an output, cleaned, without empty ones, and no
+// more than most of them.
+func lines(output []byte, most int) []string {
+	var out []string
+	for line := range strings.Lines(string(output)) {
+		if len(out) == most {
+			break
+		}
+		if line = strings.TrimRight(line, "\r\n\t "); line != "" {
+			out = append(out, clean(line))
+		}
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package guest
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+const (
+	// asking is how long the answer to a question takes at most, before the
+	// shell is taken for lost. An emulated machine under load is slow.
+	asking = 30 * time.Second
+	// settling is how long units may still start once it is clear whether the
+	// target is reached: what fails after it is told too, what never ends is
+	// not waited for.
+	settling = time.Minute
+	// rest is after how many looks the jobs are asked for.
+	rest = 4
+)
+
+// watcher follows a boot.
+type watcher struct {
+	channel *channel
+	report  *Report
+	// target is the unit to wait for; empty is not known yet.
+	target string
+	// reached is when the target became active, in seconds of the guest's
+	// monotonic clock.
+	reached float64
+	// decided is since when the outcome is known; zero for not yet.
+	decided time.Time
+}
+
+// show asks systemd for properties of units, or of itself where there are none.
+func (w *watcher) show(ctx context.Context, keys []string, units ...string) ([]properties, error) {
+	command := "systemctl show --no-pager -p " + strings.Join(keys, " -p ")
+	for _, u := range units {
+		command += " " + quote(u)
+	}
+	got, err := w.channel.run(ctx, command, asking)
+	return parseShow(got.output), err
+}
+
+// watch returns when the boot has come to its end, good or bad.
+func (w *watcher) watch(ctx context.Context) error {
+	if err := w.channel.connect(ctx); err != nil {
+		return err
+	}
+	w.report.Shell = true
+	if w.target == "" {
+		w.target = "default.target"
+	}
+	for round := 1; ; round++ {
+		manager, err := w.show(ctx, []string{"SystemState", "NJobs"})
+		if err != nil {
+			return err
+		}
+		units, err := w.show(ctx, []string{"Id", "LoadState", "ActiveState", "Job", "ActiveEnterTimestampMonotonic"},
+			w.target, "emergency.target", "rescue.target")
+		if err != nil {
+			return err
+		}
+		if len(manager) == 1 && len(units) == 3 {
+			if w.judge(manager[0], units) {
+				return nil
+			}
+			// In case that the guest has no later word. It is a long answer for
+			// an emulated machine.
+			if round%rest == 0 {
+				if err := w.jobs(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		// To wait for systemd's own word ends the moment that it is there. It
+		// ends at once where it is there already, or is not understood.
+		wait := "sleep 1"
+		if strings.HasSuffix(w.report.State, "ing") && w.report.State != "running" {
+			wait = "timeout 5 systemctl is-system-running --wait || sleep 1"
+		}
+		if _, err := w.channel.run(ctx, wait, asking); err != nil {
+			return err
+		}
+	}
+}
+
+// judge reports whether the boot has come to its end.
+func (w *watcher) judge(manager properties, units []properties) bool {
+	target, r := units[0], w.report
+	r.State = manager["SystemState"]
+	r.Reached = target["ActiveState"] == "active"
+	r.TargetMissing = target["LoadState"] != "loaded"
+	w.reached = target.seconds("ActiveEnterTimestampMonotonic")
+	if isUnitName(target["Id"]) {
+		r.Target = target["Id"]
+	}
+	for _, u := range units[1:] {
+		if u["ActiveState"] == "active" && u["Id"] != r.Target {
+			r.Emergency = true
+			return true
+		}
+	}
+	busy := manager.number("NJobs") > 0
+	switch {
+	case r.Reached && !busy, r.TargetMissing:
+		return true
+	case !r.Reached && target.number("Job") > 0:
+		w.decided = time.Time{}
+		return false
+	case w.decided.IsZero():
+		w.decided = time.Now()
+		return false
+	case !r.Reached && !busy:
+		return true // twice in a row: nobody starts it again
+	}
+	return time.Since(w.decided) >= settling
+}
+
+// jobs asks what systemd has still to do.
+func (w *watcher) jobs(ctx context.Context) error {
+	got, err := w.channel.run(ctx, "systemctl list-jobs --no-legend --no-pager --plain --full", asking)
+	w.report.Waiting = parseJobs(got.output)
+	return err
+}
