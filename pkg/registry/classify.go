@@ -24,6 +24,12 @@ import (
 // of a registry, but of this machine or of the image. proved says that the
 // right to write was proved shortly before.
 func classify(err error, proved bool) Class {
+	switch {
+	case errors.Is(err, errNotResumed):
+		return SessionLost
+	case errors.Is(err, errBodyGone):
+		return Expired
+	}
 	e := evidenceOf(err)
 	if e.status == 0 && e.code == "" {
 		return classifyConnection(err, proved)
@@ -57,12 +63,9 @@ var errInsufficientScope = errors.New("insufficient_scope")
 // is no JSON; the type behind it has no exported way to ask.
 var statusInText = regexp.MustCompile(`StatusCode: (\d{3}),`)
 
-// uploadOps are how containers/image begins its messages about the requests of
-// a blob's upload (docker_image_dest.go, PutBlobWithOptions); errors that a
-// registry answers with carry no request that could be asked.
-var uploadOps = []string{"initiating layer upload to ", "uploading layer chunked: ", "uploading layer to ", "checking whether a blob "}
-
-// loginOps are the like for its requests to a token service (docker_client.go).
+// loginOps are how containers/image begins its messages about requests to a
+// token service (docker_client.go); errors that a registry answers with carry no
+// request that could be asked.
 var loginOps = []string{"Requesting bearer token: ", "Trying to obtain access token: "}
 
 func evidenceOf(err error) evidence {
@@ -104,9 +107,11 @@ func evidenceOf(err error) evidence {
 			e.status, _ = strconv.Atoi(m[1])
 		}
 	}
-	said := func(op string) bool { return strings.Contains(e.text, op) }
-	e.upload = e.upload || slices.ContainsFunc(uploadOps, said)
-	e.login = e.login || slices.ContainsFunc(loginOps, said)
+	var own *answerError
+	if errors.As(err, &own) {
+		e.upload, e.login = e.upload || own.upload, false
+	}
+	e.login = e.login || slices.ContainsFunc(loginOps, func(op string) bool { return strings.Contains(e.text, op) })
 	return e
 }
 

@@ -74,7 +74,7 @@ func TestSchemeIsFixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, client := range []http.RoundTripper{s.base, s.client} {
+	for _, client := range []http.RoundTripper{s.base, s.client.Load()} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Host+"/v2/", nil)
 		if err != nil {
 			t.Fatal(err)

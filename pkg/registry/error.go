@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	digest "github.com/opencontainers/go-digest"
 )
 
 // Class says what kind of failure an [Error] is, and so what can be done.
@@ -96,6 +97,10 @@ type Error struct {
 	Err error
 	// Hint is how to mend it, a sentence for a user; "" where nothing is known.
 	Hint string
+	// Blob is the blob that was sent, and Size its size in bytes; both are zero
+	// where the failure is not about one.
+	Blob digest.Digest
+	Size int64
 	// RetryAfter is how long the registry asked to wait, 0 where it did not say.
 	RetryAfter time.Duration
 }

@@ -38,6 +38,6 @@ func OpenImage(ctx context.Context, ref string, o Options, lo image.LayerOptions
 	}
 	s := &Session{Repository: reference.TrimNamed(named).Name(), host: reference.Domain(named), named: named, options: o, sys: sys, source: source}
 	return transportimage.Open(ctx, "docker://"+reference.TagNameOnly(named).String(), sys, lo, func(ctx context.Context, what string, f func(context.Context) error) error {
-		return o.retry(ctx, nil, func(int) (bool, error) { return false, s.wrap(what, f(ctx), false) })
+		return o.retry(ctx, nil, func() (bool, error) { return false, s.wrap(what, f(ctx), false) })
 	})
 }

@@ -2,12 +2,8 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // Preflight proves that the repository can be pushed to, by beginning an upload
@@ -25,24 +21,16 @@ func Preflight(ctx context.Context, repository string, o Options) error {
 // prove is Preflight within a session.
 func (s *Session) prove(ctx context.Context) error {
 	return s.Do(ctx, "asking for the right to push to", func(ctx context.Context) error {
-		client := &http.Client{Transport: s.client}
-		begin := url.URL{Scheme: s.base.scheme, Host: s.repo.RegistryStr(), Path: "/v2/" + s.repo.RepositoryStr() + "/blobs/uploads/"}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, begin.String(), nil)
+		resp, err := s.request(ctx, http.MethodPost, s.url("blobs/uploads/"), nil, http.StatusAccepted)
 		if err != nil {
 			return err
 		}
-		resp, err := client.Do(req)
+		location, err := resp.Location()
 		if err != nil {
-			return err
+			s.options.log().Debug("the registry began an upload without saying where", "repository", s.Repository, "error", err)
+			return nil
 		}
-		defer resp.Body.Close()
-		if err := transport.CheckError(resp, http.StatusAccepted); err != nil {
-			if strings.Contains(resp.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {
-				err = fmt.Errorf("%w: %w", errInsufficientScope, err)
-			}
-			return err
-		}
-		s.cancelUpload(ctx, client, resp)
+		s.cancelUpload(ctx, location)
 		return nil
 	})
 }
@@ -50,23 +38,7 @@ func (s *Session) prove(ctx context.Context) error {
 // cancelUpload ends the upload that a registry began. Some cannot, or want
 // another right for it; they clean up by themselves later, so that is no
 // failure.
-func (s *Session) cancelUpload(ctx context.Context, client *http.Client, begun *http.Response) {
-	log := s.options.log().With("repository", s.Repository)
-	location, err := begun.Location()
-	if err != nil {
-		log.Debug("the registry began an upload without saying where", "error", err)
-		return
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, location.String(), nil)
-	if err != nil {
-		log.Debug("cancelling an upload", "error", err)
-		return
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		log.Debug("cancelling an upload", "error", err)
-		return
-	}
-	resp.Body.Close()
-	log.Debug("cancelled an upload", "status", resp.StatusCode)
+func (s *Session) cancelUpload(ctx context.Context, location *url.URL) {
+	_, err := s.request(ctx, http.MethodDelete, location, nil, http.StatusNoContent)
+	s.options.log().Debug("cancelled an upload", "repository", s.Repository, "error", err)
 }

@@ -1,15 +1,16 @@
 package registry
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
+	"net/http"
 	"strings"
 	"syscall"
-	"time"
 
+	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/docker"
@@ -25,11 +26,6 @@ import (
 // zstdLevel is as fast as gzip's fastest and smaller than its best; higher
 // levels cost minutes for a few percent.
 const zstdLevel = 3
-
-// parallelUploads is how many layers are under way at once. It bounds memory
-// and temporary space whatever the image's size, and halves with each failure:
-// registries limit the time of one upload, and uploads share the line.
-const parallelUploads = 4
 
 // Push uploads the image to the repository and returns what the registry now
 // holds: all layers zstd, an OCI manifest, read back and compared, and no tag.
@@ -57,9 +53,9 @@ func Push(ctx context.Context, img image.Image, repository string, o Options) (i
 	if err != nil {
 		return image.Pinned{}, err
 	}
-	d, err := manifest.Digest(raw)
-	if err != nil {
-		return image.Pinned{}, fmt.Errorf("reading the manifest that was pushed to %q: %w", s.Repository, err)
+	d := digest.FromBytes(raw)
+	if err := s.putManifest(ctx, d, raw); err != nil {
+		return image.Pinned{}, err
 	}
 	// What was written a moment ago is not seen everywhere at once.
 	back, err := s.Resolve(ctx, d.String(), Missing)
@@ -85,49 +81,77 @@ func source(img image.Image) (types.ImageReference, error) {
 	return ref, nil
 }
 
-// upload copies until the registry has everything, and returns the manifest.
+// upload brings all blobs to the registry, and returns the manifest that names
+// them.
 func (s *Session) upload(ctx context.Context, src types.ImageReference) ([]byte, error) {
-	// The destination names no tag, and no digest before it is known.
-	dest, err := docker.NewReferenceUnknownDigest(s.named)
-	if err != nil {
-		return nil, fmt.Errorf("pushing to %q: %w", s.Repository, err)
+	uploading, u, end := s.newUploader(ctx)
+	defer end()
+	from := &types.SystemContext{BigFilesTemporaryDir: s.options.tempDir()}
+	raw, blobs, err := finalLayout(ctx, src, from)
+	switch {
+	case err != nil:
+		return nil, err
+	case raw != nil:
+		return raw, s.uploadError(ctx, u.putAll(uploading, blobs))
 	}
+	raw, err = s.compress(uploading, u, src)
+	if failed := u.err(); failed != nil {
+		err = failed // the first one, and not what came of it
+	}
+	return raw, s.uploadError(ctx, err)
+}
+
+// compress has containers/image compress the layers, and uploads each as it is
+// ready.
+func (s *Session) compress(ctx context.Context, u *uploader, src types.ImageReference) (_ []byte, err error) {
 	work, remove, err := s.options.WorkDir()
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	copyOptions, err := s.copyOptions(ctx, src, work)
-	if err != nil {
+	from := &types.SystemContext{BigFilesTemporaryDir: work}
+	if err := s.options.checkSpace(ctx, src, from, work); err != nil {
 		return nil, err
 	}
-	if !copyOptions.PreserveDigests { // else layers go as they are
-		if err := s.options.checkSpace(ctx, src, copyOptions.SourceCtx, work); err != nil {
-			return nil, fmt.Errorf("pushing to %q: %w", s.Repository, err)
-		}
+	// It names no tag, and no digest before it is known.
+	named, err := docker.NewReferenceUnknownDigest(s.named)
+	if err != nil {
+		return nil, err
 	}
 	// The image was made here, or its signature was checked when it came: what
 	// is pushed needs no policy of this machine.
 	policy, err := signature.NewPolicyContext(&signature.Policy{Default: signature.PolicyRequirements{signature.NewPRInsecureAcceptAnything()}})
 	if err != nil {
-		return nil, fmt.Errorf("pushing to %q: %w", s.Repository, err)
+		return nil, err
 	}
-	defer func() { _ = policy.Destroy() }()
-
-	watch := newWatch(s.options.stage())
-	var raw []byte
-	err = s.options.retry(ctx, nil, func(failures int) (bool, error) {
-		attempt := *copyOptions
-		attempt.MaxParallelDownloads = uint(max(parallelUploads>>failures, 1))
-		var done func() (further bool)
-		err := s.attend(ctx, "pushing to", longPatience*s.options.Retry.silence(), true, func(ctx context.Context, moved func()) (err error) {
-			attempt.Progress, done = watch.attempt(moved)
-			raw, err = copy.Image(ctx, policy, dest, src, &attempt)
-			return err
-		})
-		return done(), err
+	defer func() { err = errors.Join(err, policy.Destroy()) }()
+	dest := &destination{ImageReference: named, u: u, dir: work}
+	level := zstdLevel
+	_, err = copy.Image(ctx, policy, dest, src, &copy.Options{
+		RemoveSignatures: true, // they are of what the layers were before
+		SourceCtx:        from,
+		DestinationCtx: &types.SystemContext{
+			BigFilesTemporaryDir: work, BlobInfoCacheDir: s.options.BlobInfoCacheDir,
+			CompressionFormat: &compression.Zstd, CompressionLevel: &level,
+		},
+		MaxParallelDownloads:   parallelUploads,
+		ForceCompressionFormat: true, // or layers of the base stay gzip
+		ForceManifestMIMEType:  imgspecv1.MediaTypeImageManifest,
 	})
-	return raw, s.uploadError(ctx, err)
+	return dest.manifest, err
+}
+
+// putManifest writes a manifest under its digest.
+func (s *Session) putManifest(ctx context.Context, d digest.Digest, raw []byte) error {
+	return s.do(ctx, "writing the manifest "+shortName(d)+" to", true, func(ctx context.Context) error {
+		_, err := s.request(ctx, http.MethodPut, s.url("manifests/"+d.String()), func(req *http.Request) {
+			req.ContentLength = int64(len(raw))
+			req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
+			req.Body, _ = req.GetBody()
+			req.Header.Set("Content-Type", manifest.GuessMIMEType(raw))
+		}, http.StatusCreated, http.StatusOK, http.StatusAccepted)
+		return err
+	})
 }
 
 // uploadError says what was done where the registry's errors do not.
@@ -143,62 +167,4 @@ func (s *Session) uploadError(ctx context.Context, err error) error {
 		err = fmt.Errorf("pushing to %q: %w", s.Repository, err)
 	}
 	return err
-}
-
-// copyOptions are those of every attempt.
-func (s *Session) copyOptions(ctx context.Context, src types.ImageReference, temp string) (*copy.Options, error) {
-	from := &types.SystemContext{BigFilesTemporaryDir: temp}
-	to := s.System()
-	to.BigFilesTemporaryDir = temp
-	// No signature is written here, and registries.d of this machine is none of
-	// our business: the temporary folder has none.
-	to.RegistriesDirPath = temp
-	o := &copy.Options{
-		RemoveSignatures: true, // they are of what the layers were before
-		SourceCtx:        from,
-		DestinationCtx:   to,
-		ProgressInterval: 200 * time.Millisecond,
-	}
-	final, err := isFinal(ctx, src, from)
-	if err != nil {
-		return nil, err
-	}
-	if final {
-		o.PreserveDigests = true
-		return o, nil
-	}
-	level := zstdLevel
-	to.CompressionFormat, to.CompressionLevel = &compression.Zstd, &level
-	// Compress first, ask whether the registry has the result, and only then
-	// begin an upload: a machine without the cache sends nothing twice, and the
-	// registry's clock runs for the network alone. The price is disk space.
-	to.DockerRegistryPushPrecomputeDigests = true
-	o.ForceCompressionFormat = true // or layers of the base stay gzip
-	o.ForceManifestMIMEType = imgspecv1.MediaTypeImageManifest
-	return o, nil
-}
-
-// isFinal reports whether the image is an OCI layout whose layers are all zstd
-// and under an OCI manifest: then it goes as it is, under its own digest.
-func isFinal(ctx context.Context, ref types.ImageReference, sys *types.SystemContext) (bool, error) {
-	if ref.Transport().Name() != "oci" {
-		return false, nil
-	}
-	src, err := ref.NewImageSource(ctx, sys)
-	if err != nil {
-		return false, fmt.Errorf("opening %q: %w", ref.StringWithinTransport(), err)
-	}
-	defer src.Close()
-	raw, mediaType, err := src.GetManifest(ctx, nil)
-	if err != nil {
-		return false, fmt.Errorf("reading the manifest of %q: %w", ref.StringWithinTransport(), err)
-	}
-	if mediaType != imgspecv1.MediaTypeImageManifest {
-		return false, nil
-	}
-	var m imgspecv1.Manifest
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return false, fmt.Errorf("reading the manifest of %q: %w", ref.StringWithinTransport(), err)
-	}
-	return !slices.ContainsFunc(m.Layers, func(l imgspecv1.Descriptor) bool { return l.MediaType != imgspecv1.MediaTypeImageLayerZstd }), nil
 }

@@ -54,6 +54,13 @@ type Options struct {
 	// containers/image itself reads XDG_RUNTIME_DIR, XDG_CONFIG_HOME,
 	// DOCKER_CONFIG and HOME.
 	Lookup func(name string) (string, bool)
+	// MountFrom are full names of repositories that may hold some of the blobs,
+	// such as the one that the last image or the base was pushed to. Those of the
+	// same registry are asked for blobs before these are sent.
+	MountFrom []string
+	// OnBlob is told each step of each blob of a push, one at a time; nil tells
+	// nobody. A journal hangs here.
+	OnBlob func(BlobEvent)
 	// Progress shows the transfers; nil shows nothing. The stage is not ended.
 	Progress progress.Stage
 	// Logger gets what may help to understand a failure, never a secret; nil

@@ -14,11 +14,12 @@ import (
 // each try where it asks for that (Retry-After).
 type Retry struct {
 	// Silence is how long an attempt may go on without a byte in either direction;
-	// then it has failed, as of class [Transient]. 0 is two minutes. Uploads get
-	// five times as long.
+	// then it has failed, as of class [Transient]. 0 is two minutes. A registry
+	// that has all of a blob gets five times as long to store it.
 	Silence time.Duration
 	// Attempts is how often something is tried in a row without getting any
-	// further; 0 is 5. Each layer that arrives starts the count anew.
+	// further; 0 is 5. Each layer that arrives starts the count anew, up to three
+	// times for a layer that gets no further itself.
 	Attempts int
 	// Sleep waits for d or until ctx is done, and returns ctx.Err() then; nil
 	// uses the clock.
@@ -84,12 +85,12 @@ func (r Retry) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // retry runs try until it returns nil, an error that is no [*Error] of a
-// retryable class (or one of also), or has failed too often in a row. try gets
-// the number of failures in a row, and reports whether it got further than any
-// try before it.
-func (o Options) retry(ctx context.Context, also []Class, try func(failures int) (further bool, err error)) error {
+// retryable class (or one of also), or has failed too often in a row. try
+// reports whether it, or what else is under way, got further than any try
+// before it.
+func (o Options) retry(ctx context.Context, also []Class, try func() (further bool, err error)) error {
 	for failures := 0; ; {
-		further, err := try(failures)
+		further, err := try()
 		var e *Error
 		if err == nil || ctx.Err() != nil || !errors.As(err, &e) {
 			return err

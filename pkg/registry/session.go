@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -40,7 +39,8 @@ type Session struct {
 	// source says where the login came from, "" for none.
 	source string
 	base   *fixedScheme
-	client *transport.Wrapper
+	// client has the token; [Session.login] replaces it.
+	client atomic.Pointer[transport.Wrapper]
 }
 
 // Open logs in at a repository, with the right to pull and push where the
@@ -88,7 +88,7 @@ func (s *Session) Name() name.Repository { return s.repo }
 func (s *Session) Remote(ctx context.Context) []remote.Option {
 	return []remote.Option{
 		remote.WithContext(ctx),
-		remote.WithTransport(s.client),
+		remote.WithTransport(s.client.Load()),
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
 	}
 }
@@ -99,8 +99,13 @@ func (s *Session) Remote(ctx context.Context) []remote.Option {
 // "signing"; others as they are. also names classes that are worth another try
 // here, such as Missing for what was written a moment ago.
 func (s *Session) Do(ctx context.Context, op string, f func(ctx context.Context) error, also ...Class) error {
-	return s.options.retry(ctx, also, func(int) (bool, error) {
-		return false, s.attend(ctx, op, s.options.Retry.silence(), false, func(ctx context.Context, _ func()) error { return f(ctx) })
+	return s.do(ctx, op, false, f, also...)
+}
+
+// do is Do, where the right to write may have been proved shortly before.
+func (s *Session) do(ctx context.Context, op string, proved bool, f func(ctx context.Context) error, also ...Class) error {
+	return s.options.retry(ctx, also, func() (bool, error) {
+		return false, s.attend(ctx, op, proved, func(ctx context.Context, _ func()) error { return f(ctx) })
 	})
 }
 
@@ -121,7 +126,10 @@ func (s *Session) wrap(op string, err error, proved bool) error {
 		class = Unauthorized
 	}
 	e := s.fail(class, op, err)
-	if s.base != nil {
+	var a *answerError
+	if errors.As(err, &a) {
+		e.RetryAfter = a.retryAfter
+	} else if s.base != nil {
 		e.RetryAfter = time.Duration(s.base.retryAfter.Swap(0))
 	}
 	return e
@@ -137,16 +145,17 @@ func (s *Session) connect(ctx context.Context) error {
 	if err := s.base.probe(ctx); err != nil {
 		return err
 	}
-	auth := authn.FromConfig(authn.AuthConfig{
-		Username: s.sys.DockerAuthConfig.Username, Password: s.sys.DockerAuthConfig.Password,
-		IdentityToken: s.sys.DockerAuthConfig.IdentityToken,
-	})
-	client, err := transport.NewWithContext(ctx, s.repo.Registry, auth,
+	return s.login(ctx)
+}
+
+// login gets a new token where the registry wants one.
+func (s *Session) login(ctx context.Context) error {
+	client, err := transport.NewWithContext(ctx, s.repo.Registry, s.authenticator(),
 		transport.NewUserAgent(s.base, userAgent), []string{s.repo.Scope(transport.PushScope)})
 	if err != nil {
 		return err
 	}
-	s.client = client.(*transport.Wrapper)
+	s.client.Store(client.(*transport.Wrapper))
 	return nil
 }
 
@@ -154,6 +163,8 @@ func (s *Session) connect(ctx context.Context) error {
 func (s *Session) newTransport() (*fixedScheme, error) {
 	inner := tlsclientconfig.NewTransport()
 	inner.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	inner.ExpectContinueTimeout = 2 * time.Second // see blobUpload.send
+	inner.MaxIdleConnsPerHost = parallelUploads
 	dir, err := certDir(s.sys, s.host)
 	if err == nil && dir != "" {
 		err = tlsclientconfig.SetupCertificates(dir, inner.TLSClientConfig)
@@ -219,6 +230,19 @@ func (t *fixedScheme) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host == t.host && req.URL.Scheme != t.scheme {
 		req = req.Clone(req.Context())
 		req.URL.Scheme = t.scheme
+	}
+	// A new token makes go-containerregistry send a request again, whose body is
+	// gone by then.
+	if body, ok := req.Body.(*blobBody); ok && !body.first() {
+		return nil, errBodyGone
+	}
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.Body = body
 	}
 	resp, err := t.inner.RoundTrip(req)
 	if err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable) {

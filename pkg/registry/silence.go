@@ -17,45 +17,54 @@ import (
 // errSilent ends an attempt in which nothing moved any more.
 var errSilent = errors.New("the registry is silent")
 
-// longPatience is how many times longer an upload may be silent than a small
-// request: registries with a slow store move gigabytes before they answer the
-// last request of an upload, and layers are read and compressed meanwhile.
+// longPatience is how many times longer a registry may be silent that has all
+// of a blob: with a slow store it moves gigabytes before it answers.
 const longPatience = 5
 
-// silence cancels an attempt in which nothing moves. No transport can be given
-// to containers/image, and its progress ends where an upload begins, because
-// layers are compressed into a file first. But its requests carry the context
-// of their caller, and so tell which connections they use: the kernel counts
-// what the other side acknowledged and sent.
+// silence cancels an attempt in which nothing moves. What a body's reader gave
+// away says little, because buffers take megabytes of it, and no transport can
+// be given to containers/image. But requests carry the context of their caller,
+// and so tell which connections they use: the kernel counts what the other side
+// acknowledged and sent.
 type silence struct {
 	events atomic.Int64
-	mu     sync.Mutex
-	conns  map[*net.TCPConn]bool
+	// storing says that all of a body was sent.
+	storing atomic.Bool
+	mu      sync.Mutex
+	conns   map[*net.TCPConn]bool
 }
 
-// attend runs f with a context that is cancelled when nothing moved for
-// patience, and returns its error as [Session.wrap] does. f may call moved for
-// progress that is none of the connections'.
-func (s *Session) attend(ctx context.Context, op string, patience time.Duration, proved bool, f func(ctx context.Context, moved func()) error) error {
+// attend runs f with a context that is cancelled when nothing moved for too
+// long, and returns its error as [Session.wrap] does. f calls storing when all of
+// a blob was sent, so that the registry gets more time from there on.
+func (s *Session) attend(ctx context.Context, op string, proved bool, f func(ctx context.Context, storing func()) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := &silence{conns: map[*net.TCPConn]bool{}}
-	go w.watch(ctx, patience, cancel)
-	err := f(httptrace.WithClientTrace(ctx, w.trace()), func() { w.events.Add(1) })
+	go w.watch(ctx, s.options.Retry.silence(), cancel)
+	err := f(httptrace.WithClientTrace(ctx, w.trace()), func() { w.storing.Store(true) })
 	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
 		var known *Error
 		if !errors.As(err, &known) {
-			return s.fail(Transient, op, fmt.Errorf("%w: nothing was sent or received for %s", errSilent, patience))
+			return s.fail(Transient, op, fmt.Errorf("%w: nothing was sent or received for %s", errSilent, w.patience(s.options.Retry.silence())))
 		}
 	}
 	return s.wrap(op, err, proved)
 }
 
+// patience is how long nothing may move now.
+func (w *silence) patience(silence time.Duration) time.Duration {
+	if w.storing.Load() {
+		return longPatience * silence
+	}
+	return silence
+}
+
 // watch looks several times in each span of patience, so that the end comes
 // little later than it should.
-func (w *silence) watch(ctx context.Context, patience time.Duration, cancel context.CancelCauseFunc) {
+func (w *silence) watch(ctx context.Context, silence time.Duration, cancel context.CancelCauseFunc) {
 	const looks = 8
-	tick := time.NewTicker(patience / looks)
+	tick := time.NewTicker(silence / looks)
 	defer tick.Stop()
 	last, still := w.moved(), 0
 	for {
@@ -66,7 +75,7 @@ func (w *silence) watch(ctx context.Context, patience time.Duration, cancel cont
 		}
 		if now := w.moved(); now != last {
 			last, still = now, 0
-		} else if still++; still == looks {
+		} else if still++; time.Duration(still)*silence >= looks*w.patience(silence) {
 			cancel(errSilent)
 			return
 		}
