@@ -61,8 +61,8 @@ func RPMDamage(ctx context.Context, root fs.FS, name string) (damage []string, e
 }
 
 func rpmProblems(ctx context.Context, root fs.FS, name, local string) ([]string, error) {
-	if path.Base(local) == "Packages.db" {
-		return nil, ndbBlobs(local, func(blob []byte) error {
+	if path.Ext(local) != ".sqlite" {
+		return nil, rpmBlobs(ctx, local, func(blob []byte) error {
 			_, err := parseRPMHeader(blob)
 			return err
 		})

@@ -34,6 +34,8 @@ func TestRPMDamage(t *testing.T) {
 		"broken tree":        {fstest.MapFS{"var/lib/rpm/rpmdb.sqlite": {Data: broken}}, "malformed"},
 		"empty":              {fstest.MapFS{"var/lib/rpm/rpmdb.sqlite": {Data: nil}}, "not an sqlite database"},
 		"ndb":                {fstest.MapFS{"var/lib/rpm/Packages.db": {Data: ndb(bash)}}, ""},
+		"Berkeley":           {fstest.MapFS{"var/lib/rpm/Packages": {Data: berkeley(t, "le")}}, ""},
+		"broken Berkeley":    {fstest.MapFS{"var/lib/rpm/Packages": {Data: berkeley(t, "le")[:9000]}}, "it has 2 pages instead of 7"},
 		"broken ndb":         {fstest.MapFS{"var/lib/rpm/Packages.db": {Data: ndb(bash)[:100]}}, "malformed ndb"},
 	} {
 		names, err := RPMDatabases(c.files)

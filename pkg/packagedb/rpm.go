@@ -17,18 +17,15 @@ import (
 
 // rpmDatabases are the places of rpm's database, the ones in /usr first: that is
 // where ostree-based systems keep it, and /var may have an old copy of it. It
-// is sqlite on Fedora and Enterprise Linux, and ndb (Packages.db) on SUSE.
+// is sqlite on Fedora and Enterprise Linux, ndb (Packages.db) on SUSE, and in
+// Berkeley's format (Packages) on what is older than these, which rpm only
+// reads where it has been given up.
 var rpmDatabases = []string{
 	"usr/lib/sysimage/rpm/rpmdb.sqlite",
 	"usr/share/rpm/rpmdb.sqlite",
 	"usr/lib/sysimage/rpm/Packages.db",
 	"var/lib/rpm/rpmdb.sqlite",
 	"var/lib/rpm/Packages.db",
-}
-
-// rpmOldDatabases are those in Berkeley's format, which rpm itself has given up
-// and no bootc image is known to have.
-var rpmOldDatabases = []string{
 	"usr/lib/sysimage/rpm/Packages",
 	"usr/share/rpm/Packages",
 	"var/lib/rpm/Packages",
@@ -62,14 +59,6 @@ func rpmOwners(ctx context.Context, root fs.FS) (list []Owner, err error) {
 // rpmHeaders calls each for every package, in the order of the database.
 func rpmHeaders(ctx context.Context, root fs.FS, each func(*rpmHeader) error) (err error) {
 	f, name, err := first(root, rpmDatabases...)
-	if errors.Is(err, ErrNone) {
-		old, name, err := first(root, rpmOldDatabases...)
-		if err == nil {
-			old.Close()
-			err = fmt.Errorf("%q: rpm databases in Berkeley's format are not read; convert it with rpmdb --rebuilddb", name)
-		}
-		return err
-	}
 	if err != nil {
 		return err
 	}
@@ -103,6 +92,9 @@ func rpmHeaders(ctx context.Context, root fs.FS, each func(*rpmHeader) error) (e
 // it and writes it into the copy: the reader opens a database as immutable,
 // and would not see the newest packages.
 func foldLog(ctx context.Context, root fs.FS, name, local string) error {
+	if path.Ext(name) != ".sqlite" {
+		return nil
+	}
 	wal, err := root.Open(name + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -144,8 +136,11 @@ func copyOut(ctx context.Context, f fs.File, local string) (err error) {
 // rpmBlobs calls each for the header of every package in a database on this
 // machine.
 func rpmBlobs(ctx context.Context, local string, each func([]byte) error) (err error) {
-	if path.Base(local) == "Packages.db" {
+	switch path.Base(local) {
+	case "Packages.db":
 		return ndbBlobs(local, each)
+	case "Packages":
+		return bdbBlobs(local, each)
 	}
 	if err := checkMagic(local); err != nil {
 		return err

@@ -40,6 +40,11 @@ func ndbBlobs(local string, each func([]byte) error) error {
 	if _, err := io.ReadFull(f, slots); err != nil {
 		return fmt.Errorf("malformed ndb database: %w", err)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	left := info.Size() // no package is there twice, so that all are as large as the file at most
 	for ; len(slots) > 0; slots = slots[ndbBlock:] {
 		number := le.Uint32(slots[4:])
 		if le.Uint32(slots) != ndbSlotMagic {
@@ -56,6 +61,9 @@ func ndbBlobs(local string, each func([]byte) error) error {
 		size := le.Uint32(head[12:])
 		if le.Uint32(head) != ndbBlobMagic || le.Uint32(head[4:]) != number || size > maxRPMData {
 			return fmt.Errorf("malformed ndb database: package %d is not where its slot says", number)
+		}
+		if left -= int64(size); left < 0 {
+			return fmt.Errorf("malformed ndb database: package %d is in another one", number)
 		}
 		// Not made in advance: the file may be shorter than it says.
 		blob, err := io.ReadAll(io.NewSectionReader(f, at+ndbBlock, int64(size)))
