@@ -60,24 +60,7 @@ var ErrNone = errors.New("no package database in the image (dpkg or rpm)")
 // sorted by name, architecture and version. An rpm database is copied to the
 // folder for temporary files to be read.
 func Packages(ctx context.Context, root fs.FS) ([]Package, error) {
-	var all []Package
-	none := true
-	for _, read := range []func(context.Context, fs.FS) ([]Package, error){dpkgPackages, rpmPackages} {
-		list, err := read(ctx, root)
-		if errors.Is(err, ErrNone) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading package database: %w", err)
-		}
-		none = false
-		all = append(all, list...)
-	}
-	if none {
-		return nil, ErrNone
-	}
-	slices.SortFunc(all, byName)
-	return all, nil
+	return fromAll(ctx, root, func(p Package) Package { return p }, dpkgPackages, rpmPackages)
 }
 
 // Owner is a package with what it put into the image.
@@ -90,9 +73,15 @@ type Owner struct {
 
 // Owners is [Packages] with the files of each.
 func Owners(ctx context.Context, root fs.FS) ([]Owner, error) {
-	var all []Owner
+	return fromAll(ctx, root, func(o Owner) Package { return o.Package }, dpkgOwners, rpmOwners)
+}
+
+// fromAll puts together what is in each database, sorted by the package of each
+// entry.
+func fromAll[E any](ctx context.Context, root fs.FS, pkg func(E) Package, readers ...func(context.Context, fs.FS) ([]E, error)) ([]E, error) {
+	var all []E
 	none := true
-	for _, read := range []func(context.Context, fs.FS) ([]Owner, error){dpkgOwners, rpmOwners} {
+	for _, read := range readers {
 		list, err := read(ctx, root)
 		if errors.Is(err, ErrNone) {
 			continue
@@ -106,7 +95,7 @@ func Owners(ctx context.Context, root fs.FS) ([]Owner, error) {
 	if none {
 		return nil, ErrNone
 	}
-	slices.SortFunc(all, func(a, b Owner) int { return byName(a.Package, b.Package) })
+	slices.SortFunc(all, func(a, b E) int { return byName(pkg(a), pkg(b)) })
 	return all, nil
 }
 
