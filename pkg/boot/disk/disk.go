@@ -3,14 +3,6 @@
 // the machine's firmware that finds them on the disk.
 package disk
 
-import (
-	"context"
-	"errors"
-	"fmt"
-
-	"github.com/bootkiln/bootkiln/pkg/image"
-)
-
 // Mode is a way from an image to a machine that runs it.
 type Mode string
 
@@ -78,6 +70,9 @@ type Options struct {
 	// Free is the space that the guest can still fill, in bytes; 0 is
 	// [DefaultFree]. It takes nothing on this machine until it is used.
 	Free int64
+	// Kargs are kernel arguments of the caller, added to the others, whichever
+	// way is taken.
+	Kargs []string
 	// Reference is the image's name in containers-storage, which [Install] runs
 	// it by; "" where it is not there, and then that way cannot be taken.
 	Reference string
@@ -85,13 +80,3 @@ type Options struct {
 
 // DefaultFree is the space that a guest gets beyond what its image takes.
 const DefaultFree = 2 << 30
-
-// Make makes root bootable, with files in the folder dir, which must be there
-// and should be empty. After an error, and when ctx is cancelled, nothing of
-// its own is left in dir.
-//
-// An image that lacks what is needed to try is an [*UnbootableError], a folder
-// whose file system is too small a [*SpaceError].
-func Make(ctx context.Context, root image.Root, dir string, o Options) (*Bootable, error) {
-	return nil, fmt.Errorf("making a disk: %w", errors.ErrUnsupported)
-}

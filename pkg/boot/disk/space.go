@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dustin/go-humanize"
@@ -44,4 +45,30 @@ func freeSpace(dir string) (int64, error) {
 		return 0, fmt.Errorf("measuring the free space in %q: %w", dir, err)
 	}
 	return int64(fs.Bavail) * fs.Bsize, nil
+}
+
+// space is what a folder had when it was asked.
+type space struct {
+	dir          string
+	free, needed int64
+}
+
+// checkSpace refuses to begin what cannot end well.
+func checkSpace(dir string, needed int64) (space, error) {
+	free, err := freeSpace(dir)
+	if err != nil {
+		return space{}, err
+	}
+	if free < needed {
+		return space{}, &SpaceError{Dir: dir, Free: free, Needed: needed}
+	}
+	return space{dir: dir, free: free, needed: needed}, nil
+}
+
+// explain makes a [*SpaceError] of an error that says that a disk ran full.
+func (s space) explain(err error) error {
+	if known := (*SpaceError)(nil); !isFull(err) || errors.As(err, &known) {
+		return err
+	}
+	return &SpaceError{Dir: s.dir, Free: s.free, Needed: s.needed, Err: err}
 }
