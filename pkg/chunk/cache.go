@@ -1,0 +1,220 @@
+package chunk
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
+)
+
+// cache keeps the layers of earlier runs that were proven, so that what has not
+// changed is not compressed again. A file is named SIZE-DIFFID-DIGEST, of the
+// archive, of the archive, and of the file. Several runs may use one folder.
+type cache struct {
+	dir   string
+	limit int64
+
+	mu   sync.Mutex
+	used map[string]bool
+	// sizes has the layers by the size of their archives: one of another size
+	// cannot be the one that is looked for.
+	sizes map[int64][]blob
+}
+
+// cacheForm is the folder within the cache's. It is another one when the form of layers or the
+// compression changes, so that a run with a cache writes what one without it writes.
+const cacheForm = "zstd3-1"
+
+// openCache reads what there is; a folder that cannot be used is an error. dir
+// "" is a cache of nothing.
+func openCache(dir string, limit int64) (*cache, error) {
+	c := &cache{limit: limit, used: map[string]bool{}, sizes: map[int64][]blob{}}
+	if dir == "" {
+		return c, nil
+	}
+	c.dir = filepath.Join(dir, cacheForm)
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("opening the cache of layers: %w", err)
+	}
+	files, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the cache of layers: %w", err)
+	}
+	for _, f := range files {
+		if b, ok := parseCached(f.Name()); ok {
+			c.sizes[b.unpacked] = append(c.sizes[b.unpacked], b)
+		}
+	}
+	return c, nil
+}
+
+func parseCached(name string) (b blob, ok bool) {
+	parts := strings.Split(name, "-")
+	if len(parts) != 3 {
+		return b, false
+	}
+	size, err := strconv.ParseInt(parts[0], 10, 64)
+	b.unpacked = size
+	b.diffID, b.digest = digest.NewDigestFromEncoded(digest.SHA256, parts[1]), digest.NewDigestFromEncoded(digest.SHA256, parts[2])
+	return b, err == nil && b.diffID.Validate() == nil && b.digest.Validate() == nil
+}
+
+func (c *cache) path(b blob) string {
+	return filepath.Join(c.dir, fmt.Sprintf("%d-%s-%s", b.unpacked, b.diffID.Encoded(), b.digest.Encoded()))
+}
+
+// may says whether an archive of that size may be in the cache.
+func (c *cache) may(size int64) bool { return len(c.sizes[size]) > 0 }
+
+// take puts the layer of an archive into the layout, if it is there and whole.
+func (c *cache) take(layout string, size int64, diffID digest.Digest) (blob, bool, error) {
+	for _, b := range c.sizes[size] {
+		if b.diffID != diffID {
+			continue
+		}
+		n, err := linkVerified(c.path(b), layout, b.digest)
+		if errors.Is(err, errRotten) || errors.Is(err, fs.ErrNotExist) {
+			// Another run may have removed it; a rotten one is not kept.
+			if err := os.Remove(c.path(b)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return blob{}, false, fmt.Errorf("using the cache of layers: %w", err)
+			}
+			continue
+		}
+		if err != nil {
+			return blob{}, false, fmt.Errorf("using the cache of layers: %w", err)
+		}
+		b.size = n
+		return b, true, c.touch(b)
+	}
+	return blob{}, false, nil
+}
+
+func (c *cache) touch(b blob) error {
+	c.mu.Lock()
+	c.used[filepath.Base(c.path(b))] = true
+	c.mu.Unlock()
+	now := time.Now()
+	if err := os.Chtimes(c.path(b), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("using the cache of layers: %w", err)
+	}
+	return nil
+}
+
+var errRotten = errors.New("other content than its name says")
+
+// linkVerified makes a file a blob of the layout when it has the digest, and
+// returns its size. It is copied where it cannot be linked.
+func linkVerified(file, layout string, want digest.Digest) (int64, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return 0, err
+	}
+	if sum(h) != want {
+		return 0, errRotten
+	}
+	return n, link(file, blobPath(layout, want))
+}
+
+// link makes target the same file as source, or a copy.
+func link(source, target string) (err error) {
+	if err := os.Link(source, target); err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	in, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.CreateTemp(filepath.Dir(target), ".copy-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(out.Name()))
+		}
+	}()
+	_, err = io.Copy(out, in)
+	if err == nil {
+		err = out.Chmod(0o644)
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(out.Name(), target)
+	}
+	return err
+}
+
+// keep adds a layer that was proven.
+func (c *cache) keep(layout string, b blob) error {
+	if c.dir == "" {
+		return nil
+	}
+	if err := link(blobPath(layout, b.digest), c.path(b)); err != nil {
+		return fmt.Errorf("filling the cache of layers: %w", err)
+	}
+	return c.touch(b)
+}
+
+// prune removes what was not used for longest until the cache is within its
+// limit, but nothing that this run used, and nothing that is not a layer.
+func (c *cache) prune() error {
+	if c.dir == "" {
+		return nil
+	}
+	files, err := os.ReadDir(c.dir)
+	if err != nil {
+		return fmt.Errorf("pruning the cache of layers: %w", err)
+	}
+	var list []fs.FileInfo
+	total := int64(0)
+	for _, f := range files {
+		if _, ok := parseCached(f.Name()); !ok {
+			continue
+		}
+		info, err := f.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // by another run
+		}
+		if err != nil {
+			return fmt.Errorf("pruning the cache of layers: %w", err)
+		}
+		total += info.Size()
+		list = append(list, info)
+	}
+	slices.SortFunc(list, func(a, b fs.FileInfo) int {
+		return cmp.Or(a.ModTime().Compare(b.ModTime()), cmp.Compare(a.Name(), b.Name()))
+	})
+	for _, f := range list {
+		if total <= c.limit {
+			break
+		}
+		if c.used[f.Name()] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(c.dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("pruning the cache of layers: %w", err)
+		}
+		total -= f.Size()
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package chunk
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+)
+
+func (e *entry) time() time.Time { return time.Unix(e.mtime, 0) }
+
+// retime gives the files the times of the plan.
+//
+// The one exception are Python sources with a compiled form beside them that
+// was made from the source of that very time: Python compares the two, and
+// with another time would compile the source anew in every process. The compiled
+// form holds the time, so that these layers would not be reproducible without
+// it either.
+func (a *archive) retime(p *Plan) error {
+	t := a.tree
+	times := make(map[int]int64, len(t.entries))
+	for _, l := range p.Layers {
+		for _, g := range l.Groups {
+			for _, f := range g.Files {
+				if i := t.find(f.Name); i >= 0 {
+					times[i] = f.Time
+				}
+			}
+		}
+	}
+	for i := range t.entries {
+		at := -1
+		if source, ok := pythonSource(t.entries[i].name); ok && t.entries[i].mode.IsRegular() {
+			at = t.find(source)
+		}
+		if at < 0 {
+			continue
+		}
+		of := t.entries[at].mtime
+		if now, ok := times[at]; !ok || now == of {
+			continue
+		}
+		made, ok, err := a.compiledFrom(t.entries[i].name)
+		if err != nil {
+			return err
+		}
+		if ok && made == uint32(of) { //nolint:gosec // Python keeps the lower 32 bits too
+			times[at] = of
+		}
+	}
+	for i, at := range times {
+		t.entries[i].mtime = at
+	}
+	return nil
+}
+
+// compiledFrom returns the time of the source that a compiled module was made
+// from, unless it knows its source by a hash instead (PEP 552).
+func (a *archive) compiledFrom(name string) (uint32, bool, error) {
+	f, err := a.root.Open(name)
+	if err != nil {
+		return 0, false, err
+	}
+	defer f.Close()
+	var head [16]byte // magic number, flags, time, size
+	if _, err := io.ReadFull(f, head[:]); err != nil {
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return 0, false, nil
+		}
+		return 0, false, fmt.Errorf("%q: %w", name, err)
+	}
+	flags := binary.LittleEndian.Uint32(head[4:])
+	return binary.LittleEndian.Uint32(head[8:]), flags == 0, nil
+}

@@ -1,0 +1,181 @@
+package chunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/packagedb"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+)
+
+// RewriteOptions say how an image is rewritten.
+type RewriteOptions struct {
+	Options
+	// Previous is the image that machines have now, whose plan is kept; nil
+	// where there is none. One that bootkiln did not chunk has no plan, which
+	// the report notes.
+	Previous image.Image
+	// Cache is a folder for the layers of earlier runs, made where it is
+	// missing; "" is none. What was used for longest ago is removed from it
+	// when it has more than CacheLimit bytes.
+	Cache      string
+	CacheLimit int64
+	// Stage is told how far it is; nil is nobody.
+	Stage progress.Stage
+}
+
+// Rewrite writes the image as an OCI layout in the folder dir, in layers that
+// follow a plan, and returns what it wrote after it has proven that it is the
+// same root file system. A layout of its own that is there is replaced, in one
+// step and at the end; a folder with anything else is an [*OccupiedError].
+//
+// The same root file system, configuration and previous plan give the same
+// bytes on every machine. Nothing is altered but the times of modification,
+// which come from the plan, and what bootc drops from every image: the content
+// of dev, proc, run, sys and tmp, sysroot/ostree, and labels of SELinux.
+//
+// One that cannot be kept as layers is an error that names the file; layers
+// that are not the image are a [*DifferenceError].
+func Rewrite(ctx context.Context, img image.Image, dir string, o RewriteOptions) (_ image.Image, _ *Report, err error) {
+	fail := func(err error) (image.Image, *Report, error) {
+		return nil, nil, fmt.Errorf("chunking %q: %w", img.Location(), err)
+	}
+	out, err := newLayout(ctx, dir)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { err = errors.Join(err, out.abandon()) }()
+	report, err := rewrite(ctx, img, out, o)
+	if err != nil {
+		return fail(err)
+	}
+	if err := out.publish(); err != nil {
+		return fail(err)
+	}
+	chunked, err := image.OpenLayout(ctx, dir, "", image.LayerOptions{})
+	if err != nil {
+		return fail(err)
+	}
+	return chunked, report, nil
+}
+
+func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions) (_ *Report, err error) {
+	if o.Stage == nil {
+		o.Stage = progress.Discard.Stage("")
+	}
+	config, err := img.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := openCache(o.Cache, o.CacheLimit)
+	if err != nil {
+		return nil, err
+	}
+	root, err := img.Root(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	t, err := scan(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{archive: newArchive(t, root), out: out, cache: stored, stage: o.Stage}
+	w.proof = newProof(w.archive)
+	previous, notes, err := previousPlan(ctx, o.Previous)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := w.plan(ctx, previous, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := w.jobs(plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.run(ctx, jobs); err != nil {
+		return nil, err
+	}
+	if err := w.proof.finish(); err != nil {
+		return nil, err
+	}
+	w.describe(jobs)
+	if err := out.image(config, plan, jobs); err != nil {
+		return nil, err
+	}
+	if err := stored.prune(); err != nil {
+		return nil, err
+	}
+	plan.Notes = slices.Concat(notes, plan.Notes)
+	return newReport(plan, jobs), nil
+}
+
+// PlanLabel is the label of a configuration that holds its plan. Annotations of layers would be
+// lost where containers/image copies them (podman issue 27796).
+const PlanLabel = "io.github.bootkiln.chunks"
+
+// previousPlan reads the plan of an image out of its configuration. One that
+// cannot be used costs an update and no more, and is a note.
+func previousPlan(ctx context.Context, img image.Image) (*Plan, []string, error) {
+	if img == nil {
+		return nil, nil, nil
+	}
+	config, err := img.Config(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the previous image: %w", err)
+	}
+	text, ok := config.Config.Labels[PlanLabel]
+	if !ok {
+		return nil, []string{fmt.Sprintf("%s has no plan that could be kept: machines that have it download all of the image once", img.Location())}, nil
+	}
+	p, err := DecodePlan(text)
+	if err != nil {
+		return nil, []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}, nil
+	}
+	return p, nil, nil
+}
+
+// directoryLayers is how many layers there are beside those of the plan.
+const directoryLayers = 2
+
+// plan assigns the files to layers, and takes over the times that it says.
+func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, error) {
+	t, root := w.archive.tree, w.archive.root
+	packages, err := packagedb.Owners(ctx, root)
+	if err != nil && !errors.Is(err, packagedb.ErrNone) {
+		return nil, err
+	}
+	in := Input{
+		Packages: packages,
+		Open:     func(name string) (io.ReadCloser, error) { return root.Open(name) },
+		Sum: func(name string) ([]byte, error) {
+			i := t.find(name)
+			if i < 0 {
+				return nil, fmt.Errorf("no file %q", name)
+			}
+			content, err := w.archive.copy(io.Discard, name, t.entries[i].size, make([]byte, 256<<10))
+			return t.entrySum(i, content), err
+		},
+	}
+	for i := range t.entries {
+		if e := &t.entries[i]; !e.isDir() {
+			in.Files = append(in.Files, File{
+				Name: e.name, Mode: e.mode, Size: e.size, Inode: t.inodes[i], Target: e.target, Time: e.time(),
+			})
+		}
+	}
+	if o.Layers == 0 {
+		o.Layers = DefaultLayers
+	}
+	o.Layers = max(o.Layers-directoryLayers, 1)
+	plan, err := Assign(in, previous, o)
+	if err != nil {
+		return nil, err
+	}
+	return plan, w.archive.retime(plan)
+}
