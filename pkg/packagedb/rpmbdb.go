@@ -32,7 +32,7 @@ const (
 var errBDB = errors.New("malformed Berkeley database")
 
 type bdbFile struct {
-	f     *os.File
+	f     io.ReaderAt
 	order binary.ByteOrder
 	page  int   // bytes
 	pages int64 // as many as the file has
@@ -48,7 +48,16 @@ func bdbBlobs(local string, each func([]byte) error) error {
 		return err
 	}
 	defer f.Close()
-	b, err := openBDB(f)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return readBDB(f, info.Size(), each)
+}
+
+// readBDB reads a database of that many bytes.
+func readBDB(f io.ReaderAt, size int64, each func([]byte) error) error {
+	b, err := openBDB(f, size)
 	if err != nil {
 		return err
 	}
@@ -67,32 +76,28 @@ func bdbBlobs(local string, each func([]byte) error) error {
 	return nil
 }
 
-func openBDB(f *os.File) (*bdbFile, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
+func openBDB(f io.ReaderAt, size int64) (*bdbFile, error) {
 	head := make([]byte, 36)
-	if _, err := io.ReadFull(io.NewSectionReader(f, 0, info.Size()), head); err != nil {
+	if _, err := f.ReadAt(head, 0); err != nil {
 		return nil, fmt.Errorf("%w: %w", errBDB, err)
 	}
 	b := &bdbFile{f: f, order: binary.LittleEndian, followed: map[uint32]bool{}}
 	if binary.BigEndian.Uint32(head[12:]) == bdbHashMagic {
 		b.order = binary.BigEndian
 	}
-	size := b.order.Uint32(head[20:])
+	page := b.order.Uint32(head[20:])
 	switch {
 	case b.order.Uint32(head[12:]) != bdbHashMagic || head[25] != bdbHashMeta:
 		return nil, fmt.Errorf("%w: not a hash table", errBDB)
 	case head[24] != 0:
 		return nil, fmt.Errorf("%w: it is encrypted", errBDB)
-	case size < 512 || size > 65536 || size&(size-1) != 0:
-		return nil, fmt.Errorf("%w: pages of %d bytes", errBDB, size)
+	case page < 512 || page > 65536 || page&(page-1) != 0:
+		return nil, fmt.Errorf("%w: pages of %d bytes", errBDB, page)
 	}
-	b.page = int(size)
+	b.page = int(page)
 	last := int64(b.order.Uint32(head[32:]))
 	// The last pages of a table that was not closed may not be there.
-	if b.pages = info.Size() / int64(size); b.pages <= last {
+	if b.pages = size / int64(page); b.pages <= last {
 		return nil, fmt.Errorf("%w: it has %d pages instead of %d", errBDB, b.pages, last+1)
 	}
 	return b, nil
