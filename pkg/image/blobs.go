@@ -16,7 +16,9 @@ import (
 // registry.
 type BlobSource interface {
 	// OpenBlob opens the blob that the descriptor names at its first byte. The
-	// caller verifies what it reads, and closes it.
+	// caller verifies what it reads, and closes it once. Several goroutines may
+	// call it at once; it may make them wait until another's blob is closed.
+	// When ctx is done, a Read that waits for more returns.
 	OpenBlob(ctx context.Context, d imgspecv1.Descriptor) (io.ReadCloser, error)
 }
 

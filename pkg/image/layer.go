@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -30,6 +31,23 @@ const (
 )
 
 var errTooMany = errors.New("the layers have more files than memory is allowed for")
+
+// budget is how many bytes of metadata the layers of an image may still add,
+// which are read at the same time.
+type budget struct{ bytes atomic.Int64 }
+
+func newBudget(bytes int64) *budget {
+	b := &budget{}
+	b.bytes.Store(bytes)
+	return b
+}
+
+func (b *budget) take(bytes int) error {
+	if b.bytes.Add(-int64(bytes)) < 0 {
+		return errTooMany
+	}
+	return nil
+}
 
 // layerMarks is what a layer says of a directory beyond its content.
 type layerMarks struct {
@@ -56,15 +74,17 @@ func impliedDir() *node {
 // the ones below only when it is complete, as overlayfs and ostree do: so its
 // entries may stand in any order, and its links lead to its own files alone.
 type layerReader struct {
-	root   *node
-	spool  *spool
-	budget *int // bytes of metadata that may still be added
+	root    *node
+	archive io.Seeker
+	content io.ReaderAt
+	left    *budget
 }
 
-// readLayer reads a tar archive to its end marker. It takes what it keeps in
-// memory off the budget.
-func readLayer(ctx context.Context, r io.Reader, s *spool, budget *int) (*node, error) {
-	l := &layerReader{root: impliedDir(), spool: s, budget: budget}
+// readLayer reads a tar archive to its end marker. The contents of its files it
+// passes over: they are to be read from content, at the same offsets. It takes
+// what it keeps in memory off the budget.
+func readLayer(ctx context.Context, r io.ReadSeeker, content io.ReaderAt, left *budget) (*node, error) {
+	l := &layerReader{root: impliedDir(), archive: r, content: content, left: left}
 	tr := tar.NewReader(r)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -77,13 +97,13 @@ func readLayer(ctx context.Context, r io.Reader, s *spool, budget *int) (*node, 
 		if err != nil {
 			return nil, fmt.Errorf("reading archive: %w", err)
 		}
-		if err := l.add(hdr, tr); err != nil {
+		if err := l.add(hdr); err != nil {
 			return nil, fmt.Errorf("entry %q: %w", hdr.Name, err)
 		}
 	}
 }
 
-func (l *layerReader) add(hdr *tar.Header, content io.Reader) error {
+func (l *layerReader) add(hdr *tar.Header) error {
 	if hdr.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
@@ -110,7 +130,7 @@ func (l *layerReader) add(hdr *tar.Header, content io.Reader) error {
 	if strings.HasPrefix(base, whiteoutPrefix) {
 		return l.whiteOut(dir, base)
 	}
-	n, err := l.newNode(hdr, content)
+	n, err := l.newNode(hdr)
 	if err != nil {
 		return err
 	}
@@ -123,12 +143,12 @@ func (l *layerReader) add(hdr *tar.Header, content io.Reader) error {
 
 // put enters a file into a directory, within the limits.
 func (l *layerReader) put(dir *node, base string, n *node) error {
-	*l.budget -= nodeSize + len(base) + len(n.target)
+	size := nodeSize + len(base) + len(n.target)
 	for key, value := range n.xattrs {
-		*l.budget -= nodeSize + len(key) + len(value)
+		size += nodeSize + len(key) + len(value)
 	}
-	if *l.budget < 0 {
-		return errTooMany
+	if err := l.left.take(size); err != nil {
+		return err
 	}
 	if n.isDir() {
 		n.layerOnly.depth = dir.layerOnly.depth + 1
@@ -149,8 +169,8 @@ func (l *layerReader) whiteOut(dir *node, base string) error {
 	case hidden == "" || hidden == "." || hidden == "..":
 		return errors.New("whiteout names no file")
 	default:
-		if *l.budget -= nodeSize; *l.budget < 0 {
-			return errTooMany
+		if err := l.left.take(nodeSize + len(hidden)); err != nil {
+			return err
 		}
 		if marks.whiteouts == nil {
 			marks.whiteouts = map[string]struct{}{}
@@ -160,8 +180,8 @@ func (l *layerReader) whiteOut(dir *node, base string) error {
 	return nil
 }
 
-// newNode makes the file that an entry describes, and spools its content.
-func (l *layerReader) newNode(hdr *tar.Header, content io.Reader) (*node, error) {
+// newNode makes the file that an entry describes, which was just read.
+func (l *layerReader) newNode(hdr *tar.Header) (*node, error) {
 	if isSparse(hdr) {
 		// Its content may be larger than any disk. Nothing that writes image
 		// layers makes one, and bootc's composefs back end refuses it.
@@ -171,8 +191,8 @@ func (l *layerReader) newNode(hdr *tar.Header, content io.Reader) (*node, error)
 	switch hdr.Typeflag {
 	case tar.TypeReg, tar.TypeCont:
 		var err error
-		n.size = hdr.Size
-		n.offset, err = l.spool.add(content, hdr.Size)
+		n.size, n.content = hdr.Size, l.content
+		n.offset, err = l.archive.Seek(0, io.SeekCurrent)
 		return n, err
 	case tar.TypeLink:
 		name, err := cleanName(hdr.Linkname)

@@ -1,28 +1,28 @@
 package image
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 )
 
 // LayerOptions say how an image that is kept as layers is read.
 type LayerOptions struct {
-	// TempDir is where the contents of the files are kept, decompressed, while
-	// a Root is open: as many bytes as the layers have. "" is the folder for
-	// temporary files (TMPDIR).
+	// TempDir is where the layers are kept, decompressed, while a Root is open.
+	// "" is the folder for temporary files (TMPDIR).
 	TempDir string
+	// Shared is for images that are compared: a layer that several of them have
+	// is read once, and kept as long as one of them has an open Root. nil shares
+	// with nobody.
+	Shared *SharedLayers
 	// Platform chooses from an index with images for several; nil is Linux on
 	// the architecture of this machine. A variant counts only where it is given.
 	Platform *imgspecv1.Platform
@@ -34,7 +34,10 @@ type LayerOptions struct {
 // decompresses to (its diff ID) is not what manifest and configuration say.
 // The Roots of one Image share what they read.
 func OpenManifest(ctx context.Context, location string, src BlobSource, manifest imgspecv1.Descriptor, o LayerOptions) (Image, error) {
-	img := &layeredImage{location: location, src: src, tempDir: o.TempDir}
+	img := &layeredImage{location: location, src: src, tempDir: o.TempDir, shared: o.Shared}
+	if img.shared == nil {
+		img.shared = &SharedLayers{}
+	}
 	var m imgspecv1.Manifest
 	if err := readDocument(ctx, src, manifest, &m); err != nil {
 		return nil, fmt.Errorf("reading manifest of %q: %w", location, err)
@@ -69,12 +72,13 @@ type layeredImage struct {
 	location string
 	src      BlobSource
 	tempDir  string
+	shared   *SharedLayers
 	config   imgspecv1.Image
 	layers   []imgspecv1.Descriptor
 
 	mu    sync.Mutex
 	tree  *node // nil while no Root is open
-	spool *spool
+	files []*layerFile
 	roots int
 }
 
@@ -89,11 +93,11 @@ func (img *layeredImage) Root(ctx context.Context) (Root, error) {
 	defer img.mu.Unlock()
 	if img.roots == 0 {
 		if err := img.load(ctx); err != nil {
-			return nil, fmt.Errorf("reading layers of %q: %w", img.location, err)
+			return nil, fmt.Errorf("reading layers of %q: %w", img.location, errors.Join(err, img.drop()))
 		}
 	}
 	img.roots++
-	return &treeRoot{content: img.spool.f, release: img.release, tree: img.tree}, nil
+	return &treeRoot{release: img.release, tree: img.tree}, nil
 }
 
 // release is called once for each Root.
@@ -103,87 +107,74 @@ func (img *layeredImage) release() error {
 	if img.roots--; img.roots > 0 {
 		return nil
 	}
-	err := img.spool.close()
-	img.tree, img.spool = nil, nil
-	return err
+	return img.drop()
 }
 
-// load reads the layers, lowest first.
+// drop lets go of everything that load took.
+func (img *layeredImage) drop() error {
+	var errs []error
+	for _, f := range img.files {
+		if f != nil {
+			errs = append(errs, img.shared.release(f))
+		}
+	}
+	img.tree, img.files = nil, nil
+	return errors.Join(errs...)
+}
+
+// maxLayersAtOnce bounds how many layers are read at a time, besides the number
+// of processors: decompressing one keeps a processor busy, and each has its
+// own buffers.
+const maxLayersAtOnce = 4
+
+// load reads the layers, and merges them when it has all.
 func (img *layeredImage) load(ctx context.Context) error {
-	s, err := newSpool(img.tempDir)
-	if err != nil {
+	img.files = make([]*layerFile, len(img.layers))
+	trees := make([]*node, len(img.layers))
+	left := newBudget(maxMetadata)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(min(runtime.GOMAXPROCS(0), maxLayersAtOnce))
+	for i, desc := range img.layers {
+		group.Go(func() (err error) {
+			img.files[i], trees[i], err = img.readLayer(ctx, desc, img.config.RootFS.DiffIDs[i], left)
+			if err != nil {
+				return fmt.Errorf("layer %d of %d (%s): %w", i+1, len(img.layers), desc.Digest, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	tree, budget := impliedDir(), maxMetadata
+	tree := impliedDir()
 	// What containers/storage gives a root that no layer describes.
 	tree.mode, tree.stat.Mode = fs.ModeDir|0o555, 0o555
-	for i, desc := range img.layers {
-		layer, err := img.readLayer(ctx, desc, img.config.RootFS.DiffIDs[i], s, &budget)
-		if err != nil {
-			return errors.Join(fmt.Errorf("layer %d of %d (%s): %w", i+1, len(img.layers), desc.Digest, err), s.close())
-		}
+	for _, layer := range trees {
 		tree = apply(tree, layer)
 	}
-	if err := s.flush(); err != nil {
-		return errors.Join(err, s.close())
-	}
 	tree.number()
-	img.tree, img.spool = tree, s
+	img.tree = tree
 	return nil
 }
 
-func (img *layeredImage) readLayer(ctx context.Context, desc imgspecv1.Descriptor, diffID digest.Digest, s *spool, budget *int) (_ *node, err error) {
+// readLayer returns the files of one layer and what holds their contents, which
+// is the caller's to release, also beside an error.
+func (img *layeredImage) readLayer(ctx context.Context, desc imgspecv1.Descriptor, diffID digest.Digest, left *budget) (*layerFile, *node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	if err := diffID.Validate(); err != nil {
-		return nil, fmt.Errorf("diff ID %q: %w", diffID, err)
+		return nil, nil, fmt.Errorf("diff ID %q: %w", diffID, err)
 	}
-	blob, err := openVerified(ctx, img.src, desc)
+	file, there, err := img.shared.get(ctx, layerKey{desc.Digest, diffID})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, blob.Close()) }()
-	plain, err := decompress(blob)
-	if err != nil {
-		return nil, err
+	if there {
+		tree, err := readLayer(ctx, file.reader(), file.f, left)
+		return file, tree, err
 	}
-	defer plain.Close()
-	verifier := diffID.Verifier()
-	tee := io.TeeReader(plain, verifier)
-	layer, err := readLayer(ctx, tee, s, budget)
-	if err != nil {
-		return nil, err
-	}
-	// What follows the archive's end marker counts for both digests.
-	for _, rest := range []io.Reader{tee, blob} {
-		if _, err := io.Copy(io.Discard, rest); err != nil {
-			return nil, err
-		}
-	}
-	if !verifier.Verified() {
-		return nil, fmt.Errorf("decompressed content has another digest than the configuration's diff ID %s", diffID)
-	}
-	return layer, nil
-}
-
-// decompress reads what a layer's first bytes say it is: the media type is
-// often wrong (containers/image itself writes zstd layers as gzip into Docker
-// manifests), and the digest of the content is verified anyway.
-func decompress(r io.Reader) (io.ReadCloser, error) {
-	buffered := bufio.NewReaderSize(r, 1<<18)
-	magic, err := buffered.Peek(4)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return gzip.NewReader(buffered)
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}),
-		// A skippable frame (RFC 8878, 3.1.2) may come first.
-		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18}):
-		d, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(128<<20))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	}
-	return io.NopCloser(buffered), nil
+	tree, err := img.unpackLayer(ctx, file, desc, left)
+	img.shared.filled(file, err)
+	return file, tree, err
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -174,11 +175,16 @@ func imageOf(t *testing.T, tarball []byte, compress func([]byte) []byte) image.I
 
 func openLayers(t *testing.T, blobs Blobs, layer imgspecv1.Descriptor, diffID digest.Digest) image.Image {
 	t.Helper()
+	return openLayersShared(t, blobs, layer, diffID, nil)
+}
+
+func openLayersShared(t *testing.T, blobs Blobs, layer imgspecv1.Descriptor, diffID digest.Digest, shared *image.SharedLayers) image.Image {
+	t.Helper()
 	config := blobs.AddJSON(imgspecv1.MediaTypeImageConfig, imgspecv1.Image{RootFS: imgspecv1.RootFS{DiffIDs: []digest.Digest{diffID}}})
 	m := blobs.AddJSON(imgspecv1.MediaTypeImageManifest, imgspecv1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, Config: config, Layers: []imgspecv1.Descriptor{layer},
 	})
-	img, err := image.OpenManifest(t.Context(), "fake:image", blobs, m, image.LayerOptions{TempDir: t.TempDir()})
+	img, err := image.OpenManifest(t.Context(), "fake:image", blobs, m, image.LayerOptions{TempDir: t.TempDir(), Shared: shared})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,11 +289,11 @@ func TestTreeIsAFileSystem(t *testing.T) {
 // countingSource counts how often blobs are opened.
 type countingSource struct {
 	Blobs
-	opened int
+	opened atomic.Int64
 }
 
 func (c *countingSource) OpenBlob(ctx context.Context, d imgspecv1.Descriptor) (io.ReadCloser, error) {
-	c.opened++
+	c.opened.Add(1)
 	return c.Blobs.OpenBlob(ctx, d)
 }
 
@@ -300,10 +306,10 @@ func TestRootsShareWhatTheyRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := src.opened
+	before := src.opened.Load()
 	one, two := openRoot(t, img), openRoot(t, img)
-	if src.opened != before+1 {
-		t.Errorf("the layer was opened %d times", src.opened-before)
+	if n := src.opened.Load() - before; n != 1 {
+		t.Errorf("the layer was opened %d times", n)
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("temporary files have names: %v, %v", left, err)

@@ -17,7 +17,8 @@ type node struct {
 	attrs
 	xattrs   map[string][]byte
 	target   string           // of a symbolic link
-	offset   int64            // of a regular file's content in the spool
+	content  io.ReaderAt      // has a regular file's content
+	offset   int64            // of it there
 	children map[string]*node // not nil for a directory, and only for one
 
 	layerOnly *layerMarks // of a directory in a layer that is not merged yet
@@ -77,7 +78,6 @@ func (n *node) number() {
 
 // treeRoot is a Root over a merged tree.
 type treeRoot struct {
-	content io.ReaderAt
 	release func() error
 
 	mu   sync.Mutex
@@ -133,7 +133,7 @@ func (r *treeRoot) Open(name string) (fs.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
 	}
 	return &treeFile{
-		SectionReader: io.NewSectionReader(r.content, n.offset, n.size),
+		SectionReader: io.NewSectionReader(n.content, n.offset, n.size),
 		info:          n.info(name),
 	}, nil
 }

@@ -24,8 +24,8 @@ import (
 )
 
 // Open opens the image that a reference of containers-transports(5) names, its
-// transport included; of an index, the one for o.Platform. Manifest and configuration are read at once, and each layer once
-// when a Root is opened. sys is how the transport is configured; nil is the
+// transport included; of an index, the one for o.Platform. Manifest and
+// configuration are read at once, and each layer once when a Root is opened. sys is how the transport is configured; nil is the
 // machine's own configuration. attend, where it is not nil, runs every request
 // for a blob and may run it again; it gives up with the request's own error.
 //
@@ -36,7 +36,7 @@ func Open(ctx context.Context, ref string, sys *types.SystemContext, o image.Lay
 		return nil, nil, fmt.Errorf("opening image %q: %w", ref, err)
 	}
 	location := transports.ImageName(parsed)
-	source := &blobs{attend: attend}
+	source := &blobs{attend: attend, turn: make(chan struct{}, 1)}
 	if attend == nil {
 		source.attend = func(ctx context.Context, _ string, f func(context.Context) error) error { return f(ctx) }
 	}
@@ -89,6 +89,20 @@ type blobs struct {
 	// as a blob, and id its digest.
 	manifest []byte
 	id       digest.Digest
+	// turn is taken from a blob's opening until it is closed, where the
+	// transport hands out one at a time.
+	turn chan struct{}
+}
+
+// turn gives its place to the next when it is closed.
+type turn struct {
+	io.ReadCloser
+	turn chan struct{}
+}
+
+func (t *turn) Close() error {
+	defer func() { <-t.turn }()
+	return t.ReadCloser.Close()
 }
 
 // choose reads the manifest; of an index, that of one image in it.
@@ -131,6 +145,20 @@ func (b *blobs) choose(ctx context.Context, sys *types.SystemContext) (imgspecv1
 func (b *blobs) OpenBlob(ctx context.Context, d imgspecv1.Descriptor) (blob io.ReadCloser, err error) {
 	if d.Digest == b.id {
 		return io.NopCloser(bytes.NewReader(b.manifest)), nil
+	}
+	if !b.HasThreadSafeGetBlob() {
+		select {
+		case b.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		defer func() {
+			if err != nil {
+				<-b.turn
+				return
+			}
+			blob = &turn{ReadCloser: blob, turn: b.turn}
+		}()
 	}
 	err = b.attend(ctx, "reading", func(context.Context) (err error) {
 		// Not the context of the attempt, which ends before the blob is read.
