@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"pkg/boot/qemu":            {},
 	"pkg/packagedb":            {},
 	"pkg/sbom":                 {"pkg/image", "pkg/packagedb"},
+	"pkg/provenance":           {},
 	"pkg/repofile":             {},
 	"pkg/host":                 {"pkg/diag"},
 	"recipes":                  {},
@@ -67,7 +68,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/host", "pkg/scaffold",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/host", "pkg/scaffold",
 }
 
 type listed struct {

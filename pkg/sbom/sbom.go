@@ -131,7 +131,7 @@ func describe(p packagedb.Package, release map[string]string) *v2_3.Package {
 		PackageName:    p.Name,
 		PackageVersion: p.Version,
 		PackageExternalReferences: []*v2_3.PackageExternalReference{{
-			Category: "PACKAGE-MANAGER", RefType: "purl", Locator: purl(p, release),
+			Category: "PACKAGE-MANAGER", RefType: "purl", Locator: PURL(p, release),
 		}},
 	})
 	if p.Source != p.Name {
@@ -164,9 +164,9 @@ func relation(from spdx.ElementID, kind string, to spdx.ElementID) *v2_3.Relatio
 	}
 }
 
-// purl is the package URL of a package
+// PURL returns the package URL of a package in an image with this os-release
 // (https://github.com/package-url/purl-spec, types deb and rpm).
-func purl(p packagedb.Package, release map[string]string) string {
+func PURL(p packagedb.Package, release map[string]string) string {
 	kind, version := packageurl.TypeDebian, p.Version
 	qualifiers := packageurl.Qualifiers{}
 	add := func(key, value string) {
