@@ -4,16 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
-)
 
-// capabilityNames are those of linux/capability.h, by their number.
-var capabilityNames = []string{
-	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "linux_immutable",
-	"net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot",
-	"sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease",
-	"audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read",
-	"perfmon", "bpf", "checkpoint_restore",
-}
+	"github.com/moby/sys/capability"
+)
 
 // describeCapabilities names those that a security.capability attribute gives
 // (struct vfs_cap_data of linux/capability.h): what the program may have by
@@ -29,12 +22,13 @@ func describeCapabilities(value []byte) string {
 		inheritable |= uint64(binary.LittleEndian.Uint32(value[16:])) << 32
 	}
 	var names []string
+	known := len(capability.ListKnown())
 	for i := range 64 {
 		if (permitted|inheritable)>>i&1 == 0 {
 			continue
 		}
-		if i < len(capabilityNames) {
-			names = append(names, capabilityNames[i])
+		if i < known {
+			names = append(names, capability.Cap(i).String())
 		} else {
 			names = append(names, fmt.Sprintf("number %d", i))
 		}

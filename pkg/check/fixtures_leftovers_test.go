@@ -163,6 +163,14 @@ var trustFixtures = []fixture{
 	{name: "policy of the distribution", remove: []string{policyFile}, add: fake.Files{
 		"usr/share/containers/policy.json": fake.Text(`{"default": [{"type": "insecureAcceptAnything"}]}`), "usr/bin/skopeo": fake.Program(""),
 	}},
+	{name: "all words of a policy", add: fake.Files{policyFile: fake.Text(`{"default": [{"type": "reject"}], "transports": {"docker": {
+		"ghcr.io/me": [{"type": "sigstoreSigned", "keyPath": "/etc/pki/containers/kiln.pub", "rekorPublicKeyData": "a2V5", "signedIdentity": {"type": "matchRepository"}}],
+		"a.example": [{"type": "sigstoreSigned", "fulcio": {"caData": "a2V5"}, "rekorPublicKeyDatas": ["a2V5"]}, {"type": "sigstoreSigned", "pki": {}}],
+		"b.example": [{"type": "signedBaseLayer", "baseLayerIdentity": {"type": "matchExact"}}, {"type": "signedBy", "keyType": "GPGKeys", "keyDatas": ["a2V5"]}]}}}`)}},
+	{
+		rule: "trust-policy", name: "unknown word", add: fake.Files{policyFile: fake.Text(`{"default": [{"type": "reject", "keypaths": ["/x"], "rekorPublicKey": "x"}]}`)},
+		want: []string{"/" + policyFile + `: json: unknown field "rekorPublicKey"`},
+	},
 	{name: "trust by default", add: fake.Files{
 		storesFiles + "kiln.yaml":    fake.Text(""),
 		storesFiles + "default.yaml": fake.Text("default-docker:\n  use-sigstore-attachments: true\ndocker:\n  ghcr.io:\n    sigstore: https://x\n"),

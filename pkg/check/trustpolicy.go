@@ -32,13 +32,16 @@ type requirement struct {
 	KeyData  string   `json:"keyData"`
 	KeyDatas []string `json:"keyDatas"`
 
+	Fulcio        json.RawMessage `json:"fulcio"`
+	PKI           json.RawMessage `json:"pki"`
+	RekorKeyPath  string          `json:"rekorPublicKeyPath"`
+	RekorKeyPaths []string        `json:"rekorPublicKeyPaths"`
+
+	// What no rule looks into is here because the decoder refuses what it does
+	// not know.
 	KeyType        json.RawMessage `json:"keyType"`
-	Fulcio         json.RawMessage `json:"fulcio"`
-	PKI            json.RawMessage `json:"pki"`
-	RekorKeyPath   string          `json:"rekorPublicKeyPath"`
-	RekorKeyPaths  []string        `json:"rekorPublicKeyPaths"`
-	RekorKeyData   string          `json:"rekorPublicKeyData"`
-	RekorKeyDatas  []string        `json:"rekorPublicKeyDatas"`
+	RekorKeyData   json.RawMessage `json:"rekorPublicKeyData"`
+	RekorKeyDatas  json.RawMessage `json:"rekorPublicKeyDatas"`
 	SignedIdentity json.RawMessage `json:"signedIdentity"`
 	BaseIdentity   json.RawMessage `json:"baseLayerIdentity"`
 }
