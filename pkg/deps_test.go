@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"pkg/kernel":               {},
 	"pkg/boot/guest":           {},
 	"pkg/boot/qemu":            {},
+	"pkg/boot":                 {"pkg/boot/disk", "pkg/boot/guest", "pkg/boot/qemu", "pkg/image", "pkg/progress"},
 	"pkg/packagedb":            {},
 	"pkg/sbom":                 {"pkg/image", "pkg/packagedb"},
 	"pkg/provenance":           {},

@@ -39,9 +39,7 @@ var models = []Model{
 		Architecture: "amd64", Machine: "q35", Console: "ttyS0", Channel: "ttyS1",
 		programs: []string{"qemu-system-x86_64"},
 		packages: "qemu-system-x86 (Debian, Ubuntu), qemu-kvm (Fedora, CentOS, RHEL)",
-		// A guest that sees virtualization loads KVM, which takes the emulator many
-		// seconds.
-		cpu: map[Accel]string{KVM: "host", TCG: "max,svm=off,vmx=off"},
+		cpu:      map[Accel]string{KVM: "host", TCG: "max"},
 		devices: []string{
 			"isa-serial,chardev=console,index=0", "isa-serial,chardev=channel,index=1", "pvpanic", "VGA",
 		},

@@ -1,0 +1,206 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/bootkiln/bootkiln/pkg/boot/disk"
+	"github.com/bootkiln/bootkiln/pkg/boot/guest"
+	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
+	"github.com/bootkiln/bootkiln/pkg/image"
+)
+
+// booting is one call of Boot.
+type booting struct {
+	Options
+	model    *qemu.Model
+	accel    qemu.Accel
+	bootable *disk.Bootable
+	// manager says that the image has a display manager to look at.
+	manager bool
+	result  *Result
+}
+
+// acceleratorError says that QEMU failed, and not the guest.
+type acceleratorError struct{ error }
+
+func (e *acceleratorError) Unwrap() error { return e.error }
+
+func (b *booting) note(text string) { b.result.Notes = append(b.result.Notes, text) }
+
+// chooseAccel returns the accelerator that was asked for, or the first that
+// works.
+func (b *booting) chooseAccel(ctx context.Context) (qemu.Accel, error) {
+	if _, err := b.model.Program(); err != nil {
+		return "", err
+	}
+	var errs []error
+	for _, a := range []qemu.Accel{qemu.KVM, qemu.TCG} {
+		if b.Accel != "" && b.Accel != a {
+			continue
+		}
+		err := qemu.Probe(ctx, b.model, a, b.Dir)
+		if err == nil {
+			return a, nil
+		}
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		errs = append(errs, fmt.Errorf("trying %s: %w", a, err))
+		if a == qemu.KVM && b.Accel == "" {
+			b.note("KVM does not work here, so the image was booted in emulation: " + err.Error())
+		}
+	}
+	return "", fmt.Errorf("booting the image: no accelerator works: %w", errors.Join(errs...))
+}
+
+// prepare makes the disk.
+func (b *booting) prepare(ctx context.Context, img image.Image) (err error) {
+	root, err := img.Root(ctx)
+	if err != nil {
+		return fmt.Errorf("opening the root file system of %q: %w", img.Location(), err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if _, err := root.Lstat("etc/systemd/system/display-manager.service"); err == nil {
+		b.manager = b.Target == "" || b.Target == "graphical.target"
+	}
+	dir := filepath.Join(b.Dir, "machine")
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		return fmt.Errorf("making a folder for the machine: %w", err)
+	}
+	b.Stage.Infof("making the disk")
+	b.bootable, err = disk.Make(ctx, root, dir, disk.Options{Mode: b.Mode, Reference: b.Reference})
+	if err != nil {
+		return err
+	}
+	b.result.Mode = b.bootable.Mode
+	b.result.Notes = append(b.result.Notes, b.bootable.Notes...)
+	return nil
+}
+
+// arguments are what the kernel gets beside what the way in needs. Nothing of it
+// makes an image boot that would not, or the other way around.
+func (b *booting) arguments() []string {
+	if b.bootable.Kernel == "" {
+		return nil
+	}
+	args := slices.Clone(b.bootable.Cmdline)
+	args = append(args, "console=tty0", "console="+b.model.Console,
+		// What an image asks for with "quiet" would hide the evidence.
+		"loglevel=6", "systemd.show_status=1")
+	args = append(args, guest.KernelArgs(b.model.Channel)...)
+	if b.Interact == nil {
+		// Failures that would wait for somebody to press a key end the machine.
+		wait := strconv.Itoa(int(paceOf(b.accel).device / time.Second))
+		args = append(args, "panic=-1", "rd.shell=0", "rd.emergency=poweroff", "rd.timeout="+wait, "rd.retry="+wait)
+	}
+	return args
+}
+
+// run starts the machine and watches it.
+func (b *booting) run(ctx context.Context) error {
+	memory, cpus := b.Memory, b.CPUs
+	if memory == 0 {
+		memory = DefaultMemory
+	}
+	if cpus == 0 {
+		cpus = DefaultCPUs
+	}
+	b.result.Accelerator = string(b.accel)
+	b.result.KernelArguments = b.arguments()
+	timeout := b.Timeout
+	if timeout == 0 {
+		timeout = DefaultTimeout(b.accel)
+	}
+	b.Stage.Infof("starting a %s machine (%s), %s boot, at most %v", b.model.Machine, b.accel, b.bootable.Mode, timeout)
+	g, err := qemu.Start(ctx, qemu.Spec{
+		Model: b.model, Accel: b.accel, CPUs: cpus, Memory: memory,
+		Disk: b.bootable.Disk, Kernel: b.bootable.Kernel, Initramfs: b.bootable.Initramfs, Cmdline: b.result.KernelArguments,
+		Firmware: b.bootable.Firmware, Variables: b.bootable.Variables,
+	})
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+
+	start := time.Now()
+	w := &watch{
+		console: newConsole(), log: newConsoleLog(keptHead, keptTail), pace: paceOf(b.accel), timeout: timeout,
+		observe: func(ctx context.Context, conn io.ReadWriter) (*guest.Report, error) {
+			return guest.Observe(ctx, conn, guest.Options{Target: b.Target, Expect: b.Expect, Timeout: timeout})
+		},
+		live: b.Live,
+	}
+	w.console.milestone = func(text string) {
+		b.Stage.Infof("%4.0f s  %s", time.Since(start).Seconds(), text)
+	}
+	seen := w.run(ctx, machine{Console: g.Console, Channel: g.Channel, Ended: g.Ended()})
+	b.result.Seconds = float64(time.Since(start).Milliseconds()) / 1000
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if seen.ending == qemu.Crashed {
+		return &acceleratorError{g.Err()}
+	}
+	b.judge(seen)
+	if seen.ending == "" {
+		if err := b.finish(ctx, g, seen); err != nil {
+			return err
+		}
+	}
+	g.Close()
+	<-w.read
+	b.result.Console, b.result.Log = w.log.about(), w.log.bytes()
+	return nil
+}
+
+// finish does what is to be done with a machine that still runs.
+func (b *booting) finish(ctx context.Context, g *qemu.Guest, seen *seen) error {
+	if b.Screenshot || b.manager && seen.report.Reached {
+		picture, err := b.picture(ctx, g)
+		if err != nil {
+			return err
+		}
+		b.result.Picture, b.result.Screenshot = picture, ScreenshotName
+	}
+	if b.Interact == nil {
+		return nil
+	}
+	s := Session{Result: b.result, Console: g.Console}
+	if seen.report.Shell {
+		s.Root = g.Channel
+	}
+	return b.Interact(ctx, s)
+}
+
+// picture takes pictures of the display until two in a row are the same: a
+// display manager needs a while to draw itself.
+func (b *booting) picture(ctx context.Context, g *qemu.Guest) ([]byte, error) {
+	pace := paceOf(b.accel)
+	b.Stage.Infof("waiting for the display to be drawn")
+	var last []byte
+	for end := time.Now().Add(pace.display); ; {
+		picture, err := g.Screenshot(ctx, b.Dir)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Equal(picture, last) || time.Now().After(end) {
+			return picture, nil
+		}
+		last = picture
+		select {
+		case <-time.After(pace.display / 6):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-g.Done():
+			return last, nil
+		}
+	}
+}
