@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +71,7 @@ an annotation for each rule.`,
 	}
 	cmd.Flags().StringVar(&o.rootfs, "rootfs", "", "folder that holds a root file system")
 	cmd.Flags().StringVar(&o.base, "base", "", "image that it is made from: rights that programs have there are no finding")
-	cmd.Flags().StringArrayVar(&o.rules.Repositories, "published", nil, "repository that machines update from")
+	cmd.Flags().StringArrayVar(&o.rules.Repositories, "published", nil, "repository that machines update from (default: that of an image in a registry)")
 	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "rule not to apply")
 	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "rule whose findings are warnings")
 	cmd.Flags().StringArrayVar(&o.rules.Error, "error", nil, "rule whose findings are errors")
@@ -96,23 +97,31 @@ func (o *checkOptions) run(ctx context.Context) (err error) {
 	if err := usableRules(o.rules); err != nil {
 		return err
 	}
+	// Whoever checks what is in a registry may install it from there, if nothing
+	// else is said.
+	if name, ok := strings.CutPrefix(o.image, "docker://"); ok && len(o.rules.Repositories) == 0 {
+		if repository, _, err := splitReference(name); err == nil { // else it cannot be opened either
+			o.rules.Repositories = []string{repository}
+		}
+	}
 	options, err := o.registry.options(o.env)
 	if err != nil {
 		return err
 	}
 	var img image.Image
 	var closer io.Closer = io.NopCloser(nil)
+	shared := &image.SharedLayers{} // most layers of an image are those of its base
 	if o.rootfs != "" {
 		img, err = image.OpenDir(o.rootfs)
 	} else {
-		img, closer, err = openImage(ctx, o.image, o.store.options(o.env, nil), options)
+		img, closer, err = openImage(ctx, o.image, o.store.options(o.env, nil), options, shared)
 	}
 	if err != nil {
 		return err
 	}
 	defer closing(closer, &err)
 	if o.base != "" {
-		base, closer, err := openImage(ctx, o.base, o.store.options(o.env, nil), options)
+		base, closer, err := openImage(ctx, o.base, o.store.options(o.env, nil), options, shared)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ Each image may be in the local store (needs root), in a registry
 (docker://REPOSITORY:TAG), in an OCI layout (oci:DIR), in an archive
 (oci-archive:FILE, docker-archive:FILE), or a folder that holds a root file
 system (dir-rootfs:DIR). Layers are unpacked to --tmpdir, which needs room for
-both images, and nothing is kept.
+both images, and nothing is kept; what both have is read once.
 
 Files of one size are read in both images up to their first difference, except
 those that also have one time of modification and belong to the same build of a
@@ -63,8 +63,9 @@ func (o *diffOptions) run(ctx context.Context) (err error) {
 		return err
 	}
 	var images [2]image.Image
+	shared := &image.SharedLayers{}
 	for i, ref := range []string{o.old, o.new} {
-		img, closer, err := o.open(ctx, ref, options)
+		img, closer, err := o.open(ctx, ref, options, shared)
 		if err != nil {
 			return err
 		}
@@ -86,10 +87,10 @@ func (o *diffOptions) run(ctx context.Context) (err error) {
 
 // open opens one of the images, or a folder by the reference that package
 // image has for it.
-func (o *diffOptions) open(ctx context.Context, ref string, options registry.Options) (image.Image, io.Closer, error) {
+func (o *diffOptions) open(ctx context.Context, ref string, options registry.Options, shared *image.SharedLayers) (image.Image, io.Closer, error) {
 	if dir, ok := strings.CutPrefix(ref, image.DirPrefix); ok {
 		img, err := image.OpenDir(dir)
 		return img, io.NopCloser(nil), err
 	}
-	return openImage(ctx, ref, o.store.options(o.env, nil), options)
+	return openImage(ctx, ref, o.store.options(o.env, nil), options, shared)
 }

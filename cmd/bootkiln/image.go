@@ -16,10 +16,11 @@ import (
 )
 
 // openImage opens an image by its containers-transports(5) reference. A name
-// without a transport is one of the local store. The closer is closed when the
-// image is no longer needed.
-func openImage(ctx context.Context, ref string, store build.StoreOptions, reg registry.Options) (image.Image, io.Closer, error) {
-	o := image.LayerOptions{TempDir: reg.TempDir}
+// without a transport is one of the local store. Images that are opened with
+// the same shared read a layer that they have in common once; nil shares none.
+// The closer is closed when the image is no longer needed.
+func openImage(ctx context.Context, ref string, store build.StoreOptions, reg registry.Options, shared *image.SharedLayers) (image.Image, io.Closer, error) {
+	o := image.LayerOptions{TempDir: reg.TempDir, Shared: shared}
 	transport, rest, _ := strings.Cut(ref, ":")
 	switch transport {
 	case "oci":

@@ -103,7 +103,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	img, closer, err := openImage(ctx, o.image, o.store.options(e, o.registry.access(e)), options)
+	img, closer, err := openImage(ctx, o.image, o.store.options(e, o.registry.access(e)), options, nil)
 	if err != nil {
 		return err
 	}

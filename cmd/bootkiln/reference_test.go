@@ -54,7 +54,7 @@ func TestOpenImage(t *testing.T) {
 		"docker-archive:none.tar:ghcr.io/m:1": `opening image "docker-archive:`,
 	}
 	for ref, want := range tests {
-		_, _, err := openImage(t.Context(), ref, build.StoreOptions{}, registry.Options{})
+		_, _, err := openImage(t.Context(), ref, build.StoreOptions{}, registry.Options{}, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", ref, err, want)
 		}
