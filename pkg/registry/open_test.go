@@ -1,6 +1,8 @@
 package registry_test
 
 import (
+	"bytes"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"testing"
@@ -91,4 +93,47 @@ func TestOpenImageErrors(t *testing.T) {
 	o.AuthFile = r.WriteAuth(t, testregistry.User, "wrong")
 	_, _, err = registry.OpenImage(t.Context(), r.Host+"/me/os:latest", o, image.LayerOptions{})
 	wantError(t, err, registry.Unauthorized, "me/os", "check the user name")
+}
+
+// Two images that are compared have most layers in common: each is asked for
+// once.
+func TestOpenImagesThatShareLayers(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	lo := image.LayerOptions{TempDir: t.TempDir(), Shared: &image.SharedLayers{}}
+	var roots []image.Root
+	for _, layers := range []int{2, 3} { // of one seed: the first two are the same
+		p, err := registry.Push(t.Context(), testregistry.NewImage(t, 4, layers, 300_000), r.Host+"/me/os", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, closer, err := registry.OpenImage(t.Context(), p.String(), o, lo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closer.Close()
+		r.Forget() // manifest and configuration
+		root, err := img.Root(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		roots = append(roots, root)
+		if n, want := r.Count(http.MethodGet, "/blobs/"), []int{2: 2, 3: 1}[layers]; n != want {
+			t.Errorf("%d layers are asked for %d times, want %d", layers, n, want)
+		}
+	}
+	for i := range 2 {
+		var contents [2][]byte
+		for j, root := range roots {
+			var err error
+			if contents[j], err = fs.ReadFile(root, fmt.Sprintf("usr/file-%d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(contents[0]) != 300_000 || !bytes.Equal(contents[0], contents[1]) {
+			t.Errorf("file %d: %d and %d bytes", i, len(contents[0]), len(contents[1]))
+		}
+	}
 }
