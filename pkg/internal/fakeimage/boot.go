@@ -30,11 +30,11 @@ func Kernel(release, architecture string) string {
 }
 
 // Initramfs returns the files as a cpio archive in "newc" format, with the
-// folders they are in.
+// folders they are in. Names are entered as they are, absolute ones too.
 func Initramfs(files Files) string {
 	all := maps.Clone(files)
 	for name := range files {
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
 			if _, ok := all[dir]; !ok {
 				all[dir] = Dir()
 			}
