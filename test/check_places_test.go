@@ -145,7 +145,7 @@ func (cmd *invocation) stranger(t testing.TB) (home string) {
 		t.Fatal(err)
 	}
 	cmd.Dir = home
-	cmd.Env = append(slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "XDG_") }), "HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+cmd.tmp)
+	cmd.Env = append(slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "XDG_") }), "HOME="+home, "TMPDIR="+cmd.tmp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	return home
 }
@@ -156,7 +156,10 @@ func TestCheckFindsTheSameEverywhere(t *testing.T) {
 	p.write(t, mess)
 	bootkiln(t, p.args("build")...).want(t, 4) // it is in the store all the same
 	all := places(t, p.tag, r)
-	args := func(place string) []string { return append([]string{"check", "--format", "json"}, all[place]...) }
+	// What is in a registry is published there, if nothing else is said.
+	args := func(place string) []string {
+		return append([]string{"check", "--format", "json", "--published", "registry.example/os"}, all[place]...)
+	}
 	want := checked(t, command(t, args("store")...))
 	var broken []string
 	for _, o := range want.Rules {
@@ -194,7 +197,7 @@ func TestCheckFindsTheSameEverywhere(t *testing.T) {
 		assertEmpty(t, home)
 	})
 	t.Run("folder", func(t *testing.T) {
-		got := checked(t, command(t, "check", "--format", "json", "--rootfs", mounted(t, p.tag)))
+		got := checked(t, command(t, "check", "--format", "json", "--published", "registry.example/os", "--rootfs", mounted(t, p.tag)))
 		assertFolderReport(t, want, got)
 	})
 }
