@@ -47,7 +47,7 @@ func makeExt4(ctx context.Context, root image.Root, name string, free int64, s *
 	}
 	// Every inode may have a block of attributes.
 	content := sum.bytes + sum.files*inodeSize*5/4 + 4*mebibyte
-	size := (content + free + content/50 + journalSize) / mebibyte * mebibyte
+	size := (content + content/50 + free + 2*journalSize) / mebibyte * mebibyte
 	space, err := checkSpace(filepath.Dir(name), content+journalSize)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func makeExt4(ctx context.Context, root image.Root, name string, free int64, s *
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("making a disk: %w", err)
 	}
-	return finishExt4(ctx, name, max(size, end+free))
+	return finishExt4(ctx, name, max(size, (end+free+journalSize+mebibyte)/mebibyte*mebibyte))
 }
 
 // writeExt4 runs the two halves of the pipe, and returns when both are done.
