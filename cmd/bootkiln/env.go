@@ -24,6 +24,8 @@ type env struct {
 	log                                *slog.Logger
 	// readPassword asks on the terminal, without echo; nil where there is none.
 	readPassword func(prompt string) ([]byte, error)
+	// stdinTerminal is standard input where it is a terminal, else nil.
+	stdinTerminal *terminal
 }
 
 func newEnv(ctx context.Context) *env {
@@ -36,6 +38,7 @@ func newEnv(ctx context.Context) *env {
 		log:              slog.New(slog.DiscardHandler),
 	}
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) && e.stderrIsTerminal {
+		e.stdinTerminal = &terminal{os.Stdin}
 		e.readPassword = func(prompt string) ([]byte, error) {
 			state, err := term.GetState(fd)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/build"
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/diag"
@@ -84,6 +85,7 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		step         *build.StepError
 		failedCheck  *check.FailedError
 		failedTest   *pipeline.TestError
+		failedBoot   *boot.FailedError
 		verification *trust.VerificationError
 		refused      *registry.Error
 		pull         *build.PullError
@@ -103,6 +105,12 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		return exitRecipe
 	case errors.As(err, &failedCheck), errors.As(err, &failedTest):
 		e.printFailure(err, failedCheck, failedTest)
+		return exitImage
+	case errors.As(err, &failedBoot):
+		if _, printed := asError[*silentError](err); !printed {
+			fmt.Fprint(e.text(), failedBoot.Result.Text())
+		}
+		e.print(failedBoot, "")
 		return exitImage
 	case errors.As(err, &verification):
 		e.print(err, verification.Hint)

@@ -65,6 +65,8 @@ type Session struct {
 	// Console takes what is typed on the serial console, whose output goes to
 	// [Options.Live].
 	Console io.Writer
+	// Ended is closed when the machine has.
+	Ended <-chan struct{}
 }
 
 // What a machine gets that nothing else was said of.

@@ -155,7 +155,7 @@ var signs = []sign{
 	{NoRoot, re(`FATAL: No or empty root= argument|Don't know how to handle 'root=`), false},
 	{NoRoot, re(`mount: .*unknown filesystem type|ALERT! .* does not exist`), false},
 	{NoRoot, re(`Failed to mount .*(/sysroot|sysroot\.mount)`), false},
-	{InitrdEmergency, re(`Generating "?/run/initramfs/rdsosreport\.txt|dracut:/#|rd\.emergency|Boot has failed\. To debug|\(initramfs\) $|Refusing to continue`), true},
+	{InitrdEmergency, re(`Generating "?/run/initramfs/rdsosreport\.txt|dracut:/#|Boot has failed\. To debug|\(initramfs\) $|Refusing to continue`), true},
 	{Emergency, re(`You are in (emergency|rescue) mode|Cannot open access to console, the root account is locked|(root password for|Press Enter for) maintenance`), true},
 	{NoBootLoader, re(`No bootable device|Boot failed: not a bootable disk|BdsDxe: No bootable option|Shell> $|Operating System not found|grub rescue>`), true},
 }

@@ -90,6 +90,9 @@ func (c *console) line(text string) {
 	}
 	c.lines = append(c.lines, text)
 	c.passes(text)
+	if strings.Contains(strings.ToLower(text), "command line: ") {
+		return // it names what it asks for
+	}
 	for i, s := range signs {
 		if _, before := c.seen[i]; before || !s.text.MatchString(text) {
 			continue

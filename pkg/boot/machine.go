@@ -76,7 +76,7 @@ func (b *booting) prepare(ctx context.Context, img image.Image) (err error) {
 		return fmt.Errorf("making a folder for the machine: %w", err)
 	}
 	b.Stage.Infof("making the disk")
-	b.bootable, err = disk.Make(ctx, root, dir, disk.Options{Mode: b.Mode, Reference: b.Reference})
+	b.bootable, err = disk.Make(ctx, root, dir, disk.Options{Mode: b.Mode, Reference: b.Reference, Kargs: b.arguments()})
 	if err != nil {
 		return err
 	}
@@ -85,16 +85,14 @@ func (b *booting) prepare(ctx context.Context, img image.Image) (err error) {
 	return nil
 }
 
-// arguments are what the kernel gets beside what the way in needs. Nothing of it
+// arguments are what the kernel gets beside what image and way in ask for. Nothing of it
 // makes an image boot that would not, or the other way around.
 func (b *booting) arguments() []string {
-	if b.bootable.Kernel == "" {
-		return nil
-	}
-	args := slices.Clone(b.bootable.Cmdline)
-	args = append(args, "console=tty0", "console="+b.model.Console,
+	args := []string{
+		"console=tty0", "console=" + b.model.Console,
 		// What an image asks for with "quiet" would hide the evidence.
-		"loglevel=6", "systemd.show_status=1")
+		"loglevel=6", "systemd.show_status=1",
+	}
 	args = append(args, guest.KernelArgs(b.model.Channel)...)
 	if b.Interact == nil {
 		// Failures that would wait for somebody to press a key end the machine.
@@ -114,7 +112,7 @@ func (b *booting) run(ctx context.Context) error {
 		cpus = DefaultCPUs
 	}
 	b.result.Accelerator = string(b.accel)
-	b.result.KernelArguments = b.arguments()
+	b.result.KernelArguments = b.bootable.Cmdline
 	timeout := b.Timeout
 	if timeout == 0 {
 		timeout = DefaultTimeout(b.accel)
@@ -141,7 +139,8 @@ func (b *booting) run(ctx context.Context) error {
 	w.console.milestone = func(text string) {
 		b.Stage.Infof("%4.0f s  %s", time.Since(start).Seconds(), text)
 	}
-	seen := w.run(ctx, machine{Console: g.Console, Channel: g.Channel, Ended: g.Ended()})
+	line := newDetachable(g.Channel)
+	seen := w.run(ctx, machine{Console: g.Console, Channel: line.attach(), Ended: g.Ended()})
 	b.result.Seconds = float64(time.Since(start).Milliseconds()) / 1000
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -151,7 +150,7 @@ func (b *booting) run(ctx context.Context) error {
 	}
 	b.judge(seen)
 	if seen.ending == "" {
-		if err := b.finish(ctx, g, seen); err != nil {
+		if err := b.finish(ctx, g, line, seen); err != nil {
 			return err
 		}
 	}
@@ -162,7 +161,7 @@ func (b *booting) run(ctx context.Context) error {
 }
 
 // finish does what is to be done with a machine that still runs.
-func (b *booting) finish(ctx context.Context, g *qemu.Guest, seen *seen) error {
+func (b *booting) finish(ctx context.Context, g *qemu.Guest, line *detachable, seen *seen) error {
 	if b.Screenshot || b.manager && seen.report.Reached {
 		picture, err := b.picture(ctx, g)
 		if err != nil {
@@ -173,9 +172,9 @@ func (b *booting) finish(ctx context.Context, g *qemu.Guest, seen *seen) error {
 	if b.Interact == nil {
 		return nil
 	}
-	s := Session{Result: b.result, Console: g.Console}
+	s := Session{Result: b.result, Console: g.Console, Ended: g.Done()}
 	if seen.report.Shell {
-		s.Root = g.Channel
+		s.Root = line.attach()
 	}
 	return b.Interact(ctx, s)
 }

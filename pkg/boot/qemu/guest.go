@@ -81,7 +81,7 @@ func Start(ctx context.Context, s Spec) (*Guest, error) {
 	}
 	args = append(args,
 		"-drive", "if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file="+escape(s.Disk),
-		"-device", "virtio-blk-pci,drive=disk,bootindex=0",
+		"-device", "virtio-blk-pci,drive=disk",
 		"-device", "virtio-rng-pci",
 		// A panic and a restart are endings, seen by what remains of the machine.
 		"-action", "reboot=shutdown,panic=shutdown",
