@@ -230,6 +230,11 @@ var mutations = []mutation{
 		m.write(systemUnits+"kiln.service", "[Service]\nExecStart=/usr/bin/kiln --fire\n")
 		m.link(wants+"kiln.service", "/"+systemUnits+"kiln.service")
 	}},
+	{"unit-programs", "of a timer's service", func(m *mutant) {
+		m.write(systemUnits+"kiln.timer", "[Timer]\nOnBootSec=1h\n")
+		m.write(systemUnits+"kiln.service", "[Service]\nExecStart=/usr/bin/kiln --fire\n")
+		m.link(wants+"kiln.timer", "/"+systemUnits+"kiln.timer")
+	}},
 	{"dpkg-unfinished", "a script failed", func(m *mutant) {
 		before, after, _ := strings.Cut(m.read(dpkgStatus), "Status: install ok installed")
 		m.must(m.root.WriteFile(dpkgStatus, []byte(before+"Status: install ok half-configured"+after), 0o644))

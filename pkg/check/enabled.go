@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
@@ -80,24 +81,91 @@ func (e *enabledUnits) addLinks(dir string) error {
 	return nil
 }
 
-// services are the services that are enabled and can start, with their files:
-// each by its own name, whichever others it has.
-func (e *enabledUnits) services() (map[string]string, error) {
-	services := map[string]string{}
+// startedUnit is a unit that systemd starts, with what its files say.
+type startedUnit struct {
+	name, file string
+	settings   unitSettings
+}
+
+// started are the units that are enabled, those that default.target and they
+// pull in, and the services for which sockets and timers wait: each by its own
+// name, whichever others it has, and sorted by it. Those that cannot start, as
+// they are masked or not there, are left out.
+func (e *enabledUnits) started(ctx context.Context) ([]startedUnit, error) {
+	queue := []string{"default.target"}
 	for _, l := range e.links {
-		if path.Ext(l.unit) != ".service" {
+		queue = append(queue, l.unit)
+	}
+	var out []startedUnit
+	met := map[string]bool{}
+	for ; len(queue) > 0; queue = queue[1:] {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		unit := e.canonical(queue[0])
+		if met[unit] {
 			continue
 		}
-		unit := e.canonical(l.unit)
+		met[unit] = true
 		file, err := e.file(unit)
 		if err != nil {
 			return nil, err
 		}
-		if file != "" && file != masked {
-			services[unit] = file
+		if file == "" || file == masked {
+			continue
+		}
+		settings, err := e.settings(file, unit, linkedName(e.root, file))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, startedUnit{unit, file, settings})
+		queue = append(queue, named(settings, unit, "Wants", "Requires", "BindsTo", "Upholds")...)
+		if service := activated(settings, unit); service != "" {
+			queue = append(queue, service)
 		}
 	}
-	return services, nil
+	slices.SortFunc(out, func(a, b startedUnit) int { return strings.Compare(a.name, b.name) })
+	return out, nil
+}
+
+// named lists the units that settings of a unit name.
+func named(settings unitSettings, unit string, keys ...string) []string {
+	var out []string
+	for _, key := range keys {
+		for _, value := range settings.list("Unit", key) {
+			for _, word := range strings.Fields(value) {
+				if name, ok := expandUnit(word, unit); ok && path.Ext(name) != "" {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// activated is the unit that a socket, a timer or a path starts when it is time;
+// "" for other units.
+func activated(settings unitSettings, unit string) string {
+	stem, ext := strings.TrimSuffix(unit, path.Ext(unit)), path.Ext(unit)
+	section, key := "", "Unit"
+	switch ext {
+	case ".socket":
+		section, key = "Socket", "Service"
+		switch strings.ToLower(settings.last(section, "Accept")) {
+		case "yes", "y", "true", "t", "on", "1":
+			return stem + "@.service" // one instance for each connection
+		}
+	case ".timer":
+		section = "Timer"
+	case ".path":
+		section = "Path"
+	default:
+		return ""
+	}
+	if name, ok := expandUnit(settings.last(section, key), unit); ok && name != "" {
+		return name
+	}
+	return stem + ".service"
 }
 
 // madeAtBoot reports whether a unit needs no file in the image: it stands for

@@ -99,6 +99,33 @@ var unitFixtures = []fixture{
 		},
 	},
 	{
+		rule: "unit-programs", name: "of what enabled units pull in", add: fake.Files{
+			enabledIn + "one.service":    fake.Link("/usr/lib/systemd/system/one.service"),
+			system + "one.service":       fake.Text("[Unit]\nWants=two@%p.service one.service absent.service\n[Service]\nExecStart=/usr/bin/kiln\n"),
+			system + "two@.service":      fake.Text("[Unit]\nRequires=three.target\n[Service]\nExecStart=/usr/bin/two\n"),
+			system + "three.target":      fake.Text("[Unit]\nUpholds=four.service\nAfter=ordered.service\n"),
+			system + "four.service":      fake.Text("[Service]\nExecStart=/usr/bin/four\n"),
+			system + "ordered.service":   fake.Text("[Service]\nExecStart=/usr/bin/ordered\n"),
+			enabledIn + "kiln.timer":     fake.Link("/usr/lib/systemd/system/kiln.timer"),
+			system + "kiln.timer":        fake.Text("[Timer]\nOnBootSec=1h\nUnit=burn.service\n"),
+			system + "burn.service":      fake.Text("[Service]\nExecStart=/usr/bin/burn\n"),
+			enabledIn + "each.socket":    fake.Link("/usr/lib/systemd/system/each.socket"),
+			system + "each.socket":       fake.Text("[Socket]\nListenStream=/run/each\nAccept=yes\n"),
+			system + "each@.service":     fake.Text("[Service]\nExecStart=/usr/bin/each\n"),
+			enabledIn + "watch.path":     fake.Link("/usr/lib/systemd/system/watch.path"),
+			system + "watch.path":        fake.Text("[Path]\nPathExists=/run/x\n"),
+			system + "watch.service":     fake.Text("[Service]\nExecStart=/usr/bin/watch\n"),
+			system + "unstarted.service": fake.Text("[Service]\nExecStart=/usr/bin/unstarted\n"),
+		},
+		want: []string{
+			`/usr/lib/systemd/system/burn.service: ExecStart= of burn.service: the program "/usr/bin/burn" is not in the image`,
+			`/usr/lib/systemd/system/each@.service: ExecStart= of each@.service: the program "/usr/bin/each" is not in the image`,
+			`/usr/lib/systemd/system/four.service: ExecStart= of four.service: the program "/usr/bin/four" is not in the image`,
+			`/usr/lib/systemd/system/two@.service: ExecStart= of two@one.service: the program "/usr/bin/two" is not in the image`,
+			`/usr/lib/systemd/system/watch.service: ExecStart= of watch.service: the program "/usr/bin/watch" is not in the image`,
+		},
+	},
+	{
 		rule: "unit-programs", add: fake.Files{
 			"usr/bin/text": fake.Text("x"), "usr/bin/a": fake.Dir(),
 			enabledIn + "one.service":            fake.Link("/usr/lib/systemd/system/one.service"),

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 )
 
 func checkDefaultTarget(ctx context.Context, t *Target) ([]Finding, error) {
@@ -16,17 +15,23 @@ func checkDefaultTarget(ctx context.Context, t *Target) ([]Finding, error) {
 	if link, err := u.defaultTargetLink(); err != nil || link != nil {
 		return link, err
 	}
-	// requiredBy says who requires a unit that was met, in words.
-	requiredBy := map[string]string{"default.target": ""}
-	var out []Finding
+	_, problems, err := u.requiredByDefault(ctx)
+	return problems, err
+}
+
+// requiredByDefault lists the units without which default.target does not
+// start, with who requires them, in words, and what is wrong
+// with them.
+func (u *units) requiredByDefault(ctx context.Context) (requiredBy map[string]string, out []Finding, err error) {
+	requiredBy = map[string]string{"default.target": ""}
 	for queue := []string{"default.target"}; len(queue) > 0; queue = queue[1:] {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		unit := queue[0]
 		problems, required, err := u.essential(unit, requiredBy[unit])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = append(out, problems...)
 		for _, name := range required {
@@ -36,7 +41,7 @@ func checkDefaultTarget(ctx context.Context, t *Target) ([]Finding, error) {
 			}
 		}
 	}
-	return out, nil
+	return requiredBy, out, nil
 }
 
 // defaultTargetLink finds a default.target that leads nowhere, which may look
@@ -104,16 +109,7 @@ func (u *units) essential(unit, by string) (problems []Finding, required []strin
 
 // required lists what a unit cannot start without.
 func (u *units) required(settings unitSettings, names ...string) ([]string, error) {
-	var out []string
-	for _, key := range []string{"Requires", "Requisite", "BindsTo"} {
-		for _, value := range settings.list("Unit", key) {
-			for _, word := range strings.Fields(value) {
-				if name, ok := expandUnit(word, names[0]); ok && path.Ext(name) != "" {
-					out = append(out, name)
-				}
-			}
-		}
-	}
+	out := named(settings, names[0], "Requires", "Requisite", "BindsTo")
 	for _, name := range names {
 		for _, dir := range u.scope.dirs {
 			links, err := u.root.ReadDir(path.Join(dir, name+".requires"))

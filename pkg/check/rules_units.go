@@ -41,9 +41,9 @@ var unitRules = []Rule{
 	},
 	{
 		ID:       "unit-programs",
-		Summary:  "the programs of enabled units are there",
+		Summary:  "the programs of units that are started are there",
 		Severity: diag.Warning,
-		Doc:      "The unit fails at each boot (203/EXEC), and the system is degraded. What is not looked at: programs that may fail (a dash before them), those under /run, /tmp and /var, and units whose conditions do not hold.",
+		Doc:      "The unit fails at each boot (203/EXEC), or when a socket or timer starts it, and the system is degraded. Looked at are the units that are enabled, and all that they and default.target pull in. What is not looked at: programs that may fail (a dash before them), those under /run, /tmp and /var, and units whose conditions do not hold.",
 		Source:   "ExecStart= of systemd.service(5)",
 		Hint:     "install the package that has the program, correct the path in the unit, or disable the unit",
 		Run:      checkUnitPrograms,
@@ -114,20 +114,26 @@ func checkUnitPrograms(ctx context.Context, t *Target) ([]Finding, error) {
 	}
 	var out []Finding
 	for _, u := range all {
-		services, err := u.services()
-		if err != nil {
-			return nil, err
-		}
-		for _, unit := range sortedKeys(services) {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			file := services[unit]
-			settings, err := u.settings(file, unit, linkedName(t.Root, file))
+		required := map[string]bool{}
+		if u.scope.section == systemUnits.section {
+			// Of those that default.target requires, its own rule speaks.
+			by, _, err := u.requiredByDefault(ctx)
 			if err != nil {
 				return nil, err
 			}
-			problems, err := u.programProblems(file, unit, settings)
+			for name := range by {
+				required[u.canonical(name)] = true
+			}
+		}
+		started, err := u.started(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range started {
+			if required[s.name] || path.Ext(s.name) != ".service" {
+				continue
+			}
+			problems, err := u.programProblems(s.file, s.name, s.settings)
 			if err != nil {
 				return nil, err
 			}
