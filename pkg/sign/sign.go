@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/sigstore/cosign/v2/pkg/oci"
@@ -25,99 +24,37 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
-// rounds is how often a signature that another signer overwrote is written
-// again.
-const rounds = 5
-
 // Sign signs the digest, for the identity that is its repository, and leaves
 // the signatures of others in place. An image that carries a valid signature by
 // this key already is left as it is. The image must exist in the registry:
 // otherwise, and for other failures there, the error is a [*registry.Error].
 //
-// Registries cannot append: signers read, add and write. Sign reads again
-// afterwards and repeats itself when its signature was lost to another signer,
-// but one that writes later still can overwrite it; verify before the tags.
+// Sign reads again afterwards and repeats itself when its signature was lost to
+// another signer, but one that writes later still can overwrite it; verify
+// before the tags.
 func (s *Signer) Sign(ctx context.Context, p image.Pinned, o registry.Options) error {
-	session, err := registry.Open(ctx, p.Repository, o)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-
-	// A signature of what is not there would be worth nothing, and cosign does
-	// not look. What was pushed a moment ago is not seen everywhere at once.
-	if _, err := session.Resolve(ctx, p.Digest.String(), registry.Missing); err != nil {
-		return err
-	}
-	target := session.Name().Digest(p.Digest.String())
-	beside := func(ctx context.Context) (oci.SignedEntity, ociremote.Option) {
-		remote := ociremote.WithRemoteOptions(session.Remote(ctx)...)
-		return ociremote.SignedUnknown(target, remote), remote
-	}
-	signed := func() (yes bool, err error) {
-		err = session.Do(ctx, "reading the signatures of", func(ctx context.Context) (err error) {
-			entity, _ := beside(ctx)
-			yes, err = s.signed(p, entity)
-			return err
-		})
-		return yes, err
-	}
-
 	var made oci.Signature
-	for range rounds {
-		if done, err := signed(); err != nil || done {
-			return err
-		}
-		if made == nil {
-			if made, err = s.sign(ctx, p, target); err != nil {
-				return err
+	return s.attach(ctx, p, o, attachment{
+		noun: "signature", op: "signing",
+		present: func(entity oci.SignedEntity) (bool, error) { return s.signed(p, entity) },
+		add: func(ctx context.Context, before oci.SignedEntity) (_ oci.SignedEntity, err error) {
+			if made == nil {
+				if made, err = s.sign(ctx, p); err != nil {
+					return nil, err
+				}
 			}
-		}
-		err = session.Do(ctx, "signing", func(ctx context.Context) error {
-			before, remote := beside(ctx)
-			entity, err := mutate.AttachSignatureToEntity(before, made)
-			if err != nil {
-				return err
-			}
-			return ociremote.WriteSignatures(session.Name(), entity, remote)
-		}, registry.Missing)
-		if err != nil {
-			return err
-		}
-		if err := s.settle(ctx, o.Retry); err != nil {
-			return err
-		}
-	}
-	// What the last round wrote may stand.
-	if done, err := signed(); err != nil || done {
-		return err
-	}
-	return &registry.Error{
-		Class: registry.Inconsistent, Registry: session.Name().RegistryStr(), Repository: p.Repository, Op: "signing",
-		Err:  fmt.Errorf("the signature of %s was overwritten %d times", p.Digest, rounds),
-		Hint: "other signers write to the same image: let one finish before the next begins",
-	}
-}
-
-// settle gives another signer that has read the same signatures the time to
-// write, so that its overwriting is seen.
-func (s *Signer) settle(ctx context.Context, r registry.Retry) error {
-	const pause = 500 * time.Millisecond
-	if r.Sleep != nil {
-		return r.Sleep(ctx, pause)
-	}
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+			return mutate.AttachSignatureToEntity(before, made)
+		},
+		write: ociremote.WriteSignatures,
+	})
 }
 
 // sign makes the signature.
-func (s *Signer) sign(ctx context.Context, p image.Pinned, target name.Digest) (oci.Signature, error) {
+func (s *Signer) sign(ctx context.Context, p image.Pinned) (oci.Signature, error) {
+	target, err := name.NewDigest(p.String())
+	if err != nil {
+		return nil, fmt.Errorf("signing %q: %w", p, err)
+	}
 	message, err := json.Marshal(payload.Cosign{Image: target, ClaimedIdentity: p.Repository})
 	if err != nil {
 		return nil, fmt.Errorf("signing %q: %w", p, err)
