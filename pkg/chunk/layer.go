@@ -199,7 +199,8 @@ var zeros [2 * tarBlock]byte
 // write writes the archive of the items, and remembers what it read.
 func (a *archive) write(ctx context.Context, w io.Writer, items []item) error {
 	var buf bytes.Buffer
-	block := make([]byte, 256<<10)
+	block := blocks.Get().(*[256 << 10]byte)
+	defer blocks.Put(block)
 	for _, it := range items {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -218,7 +219,7 @@ func (a *archive) write(ctx context.Context, w io.Writer, items []item) error {
 		if n == 0 {
 			continue
 		}
-		if a.sums[it.entry], err = a.copy(w, a.tree.entries[it.entry].name, n, block); err != nil {
+		if a.sums[it.entry], err = a.copy(w, a.tree.entries[it.entry].name, n, block[:]); err != nil {
 			return err
 		}
 		if _, err := w.Write(zeros[:padding(n)]); err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	digest "github.com/opencontainers/go-digest"
@@ -28,6 +29,31 @@ type blob struct {
 	digest digest.Digest
 	size   int64
 }
+
+// packer is what compressing needs memory for; it is used for many layers.
+type packer struct {
+	enc *zstd.Encoder
+	out *bufio.Writer
+}
+
+var packers = sync.Pool{New: func() any {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	return &packer{enc, bufio.NewWriterSize(nil, 1<<20)}
+}}
+
+var unpackers = sync.Pool{New: func() any {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	return dec
+}}
+
+// blocks are buffers to copy through.
+var blocks = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
 // blobPath is where a layout has a blob.
 func blobPath(layout string, d digest.Digest) string {
@@ -52,19 +78,17 @@ func compress(layout string, size int64, fill func(io.Writer) error) (_ blob, er
 	}()
 	packed, plain := sha256.New(), sha256.New()
 	out := &counter{w: io.MultiWriter(f, packed)}
-	buffered := bufio.NewWriterSize(out, 1<<20)
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
-	if err != nil {
+	p := packers.Get().(*packer)
+	defer packers.Put(p)
+	p.out.Reset(out)
+	p.enc.ResetContentSize(p.out, size)
+	if err := fill(io.MultiWriter(plain, p.enc)); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
-	enc.ResetContentSize(buffered, size)
-	if err := fill(io.MultiWriter(plain, enc)); err != nil {
-		return blob{}, fmt.Errorf("writing layer: %w", errors.Join(err, enc.Close()))
-	}
-	if err := enc.Close(); err != nil {
+	if err := p.enc.Close(); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
-	if err := buffered.Flush(); err != nil {
+	if err := p.out.Flush(); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
 	b := blob{diffID: sum(plain), unpacked: size, digest: sum(packed), size: out.n}
@@ -99,11 +123,11 @@ func readBack(ctx context.Context, layout string, b blob, read func(io.Reader) e
 	defer f.Close()
 	packed, plain := sha256.New(), sha256.New()
 	from := io.TeeReader(f, packed)
-	dec, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
-	if err != nil {
+	dec := unpackers.Get().(*zstd.Decoder)
+	defer unpackers.Put(dec)
+	if err := dec.Reset(from); err != nil {
 		return fmt.Errorf("reading the layer back: %w", err)
 	}
-	defer dec.Close()
 	archive := io.TeeReader(dec, plain)
 	if err := read(archive); err != nil {
 		return err

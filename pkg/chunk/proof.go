@@ -69,7 +69,8 @@ func newProof(a *archive) *proof {
 // layer reads a whole archive, and returns what it has for [proof.accept].
 func (p *proof) layer(ctx context.Context, r io.Reader, from place) ([]sighting, error) {
 	tr := tar.NewReader(r)
-	l := &layerProof{proof: p, from: from, here: map[int]bool{}, block: make([]byte, 256<<10)}
+	l := &layerProof{proof: p, from: from, here: map[int]bool{}, block: blocks.Get().(*[256 << 10]byte)}
+	defer blocks.Put(l.block)
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -106,7 +107,7 @@ type layerProof struct {
 	from  place
 	here  map[int]bool // names of the layer, where links may lead
 	found []sighting
-	block []byte
+	block *[256 << 10]byte
 }
 
 func (p *layerProof) entry(h *tar.Header, content io.Reader) error {
@@ -202,7 +203,7 @@ func (p *layerProof) body(i int, h *tar.Header, content io.Reader, differs func(
 		return nil
 	}
 	sum := xxhash.New()
-	if _, err := io.CopyBuffer(onlyWriter{sum}, content, p.block); err != nil {
+	if _, err := io.CopyBuffer(onlyWriter{sum}, content, p.block[:]); err != nil {
 		return fmt.Errorf("reading the layer back: %q: %w", e.name, err)
 	}
 	if sum.Sum64() != p.sums[i] {
