@@ -31,6 +31,7 @@ func (r *Recipe) content(c *comparison) {
 	for i, u := range r.Users {
 		c.once("users", fmt.Sprintf("users[%d].name", i), "user", u.Name)
 	}
+	r.Boot.disagreements(c)
 	if im := r.Desktop.InputMethod; len(im.Engines) > 0 && !im.Framework.said() && !c.open {
 		c.missing(im.Pos, "desktop.input-method", "the input method has engines and no framework", "add it, as in framework: ibus")
 	}
@@ -42,6 +43,14 @@ func (r *Recipe) content(c *comparison) {
 	}
 	if len(r.Flatpak.Install) > 0 && len(r.Flatpak.Remotes) == 0 && !c.open {
 		c.missing(r.Flatpak.Pos, "flatpak", "there are applications to install, and no remote to install them from", "add remotes: [flathub]")
+	}
+}
+
+// disagreements reports what no boot can fulfil.
+func (b Boot) disagreements(c *comparison) {
+	if limit := b.Timeout; limit > 0 && b.Expect.Within > limit {
+		c.conflict(b.Expect.WithinPos, "boot.expect.within",
+			fmt.Sprintf("the boot is given up after %s, in %s", limit, lineOf(b.TimeoutPos, b.Expect.WithinPos)), "make boot.timeout longer, or this shorter")
 	}
 }
 
@@ -104,7 +113,6 @@ func (r *Recipe) notYet(problems *diag.List) {
 		pos  diag.Pos
 		what string
 	}{
-		{"boot", r.Boot.Pos, "images are not booted before they are published"},
 		{"chunk", r.Chunk.Pos, "images keep the layers of their build"},
 	} {
 		if w.pos.IsValid() {

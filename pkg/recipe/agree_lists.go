@@ -45,6 +45,7 @@ func (r *Recipe) opposites(c *comparison) {
 		present   = named{word: "tests.packages.present", names: tests.PackagesPresent}
 		absent    = named{word: "tests.packages.absent", names: tests.PackagesAbsent}
 		up        = named{word: "tests.units.enabled", names: tests.UnitsEnabled}
+		active    = named{word: "boot.expect.active", names: r.Boot.Expect.Active}
 		without   = named{word: "tests.kernel-args.absent", names: tests.KernelArgsAbsent}
 	)
 	for _, pair := range []struct {
@@ -62,6 +63,8 @@ func (r *Recipe) opposites(c *comparison) {
 		{"package", absent, installed},
 		{"unit", named{word: "systemd.disable", names: systemd.Disable}, enabled},
 		{"unit", named{word: "systemd.mask", names: systemd.Mask}, enabled},
+		{"unit", named{word: "systemd.mask", names: systemd.Mask}, active},
+		{"unit", named{word: "boot.expect.failed", names: r.Boot.Expect.Failed}, active},
 		{"user unit", named{word: "systemd.user.disable", names: systemd.User.Disable}, user},
 		{"user unit", named{word: "systemd.user.mask", names: systemd.User.Mask}, user},
 		{"unit", named{word: "tests.units.disabled", names: tests.UnitsDisabled}, up},

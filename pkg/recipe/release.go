@@ -1,6 +1,10 @@
 package recipe
 
-import "github.com/bootkiln/bootkiln/pkg/diag"
+import (
+	"time"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
+)
 
 // What the words about the finished image are bound to.
 
@@ -62,9 +66,40 @@ type Checks struct {
 // Boot are the words under "boot".
 type Boot struct {
 	Pos diag.Pos
-	// Target is the unit to reach, Timeout a duration ("5m") and Memory a size
-	// ("2GiB").
-	Target, Timeout, Memory String
+	// Mode is "auto", "direct", "ostree", "install" or "off"; unset is "auto".
+	Mode String
+	// Target is the unit to reach; unset is the image's default target.
+	Target String
+	// Timeout is how long the guest may take; 0 where the recipe does not say.
+	Timeout    time.Duration
+	TimeoutPos diag.Pos
+	// Memory is what the machine has, in bytes; 0 where the recipe does not say.
+	Memory    int64
+	MemoryPos diag.Pos
+	Expect    BootExpect
+}
+
+// BootExpect is what has to be so in the booted system.
+type BootExpect struct {
+	// Active are units, Failed are globs for those that may fail.
+	Active, Failed []String
+	Commands       []BootCommand
+	// Listening are ports with their protocol, as in "22/tcp".
+	Listening []String
+	// Within is the most that the boot may take; 0 where the recipe does not
+	// say.
+	Within    time.Duration
+	WithinPos diag.Pos
+}
+
+// BootCommand is one entry of boot.expect.commands.
+type BootCommand struct {
+	Run String
+	// Status is the exit status that it has to end with.
+	Status int
+	// Contains and Equals are about its output; Matches is a regular
+	// expression (RE2) for it.
+	Contains, Equals, Matches String
 }
 
 // Chunk are the words under "chunk".

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,7 +75,9 @@ func (w *walker) isNumber(s *spec, n *yaml.Node, at place) bool {
 
 func (w *walker) isText(s *spec, n *yaml.Node, at place) bool {
 	_, boolean := otherBooleans[strings.ToLower(n.Value)]
-	boolean = boolean && unquoted(n)
+	// Of the words of the language, "off" is one that YAML 1.1 took for false,
+	// and nothing but YAML 1.2 reads recipes.
+	boolean = boolean && unquoted(n) && !slices.Contains(s.rule.choices, n.Value)
 	if n.Tag == "!!str" && !boolean {
 		return true
 	}

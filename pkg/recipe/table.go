@@ -1,6 +1,9 @@
 package recipe
 
 import (
+	"strconv"
+	"time"
+
 	"github.com/bootkiln/bootkiln/pkg/diag"
 )
 
@@ -231,6 +234,33 @@ func size[T any](r *rule, at func(*T) (*int64, *diag.Pos)) field[T] {
 			bytes, pos := at(into)
 			*bytes, _ = parseSize(v.text) // the rule has accepted it
 			*pos = v.pos
+		},
+	}
+}
+
+// duration is a length of time with its unit.
+func duration[T any](at func(*T) (*time.Duration, *diag.Pos)) field[T] {
+	return field[T]{
+		&spec{kind: textKind, rule: durationRule},
+		func(into *T, v *value) {
+			if v.unreadable {
+				return
+			}
+			length, pos := at(into)
+			*length, _ = time.ParseDuration(v.text) // the rule has accepted it
+			*pos = v.pos
+		},
+	}
+}
+
+// count is a whole number, which is written without quotes.
+func count[T any](r *rule, at func(*T) *int) field[T] {
+	return field[T]{
+		&spec{kind: numberKind, rule: r},
+		func(into *T, v *value) {
+			if !v.unreadable {
+				*at(into), _ = strconv.Atoi(v.text) // the rule has accepted it
+			}
 		},
 	}
 }

@@ -42,8 +42,8 @@ var recipeRecord = record[Recipe]{words: slices.Concat(identity, content, []word
 	},
 	{
 		key:      "boot",
-		doc:      "How the image is booted before it is published. Read and checked; images are not booted yet.",
-		examples: []string{"{target: graphical.target, timeout: 5m, memory: 2GiB}"},
+		doc:      "How the image is booted in a virtual machine before it leaves this one, and what has to be so then. The word off alone does not boot it.",
+		examples: []string{"{target: graphical.target, timeout: 5m, expect: {active: [sddm.service]}}", "off"},
 		value:    section(bootRecord, func(r *Recipe) *Boot { return &r.Boot }),
 	},
 	{

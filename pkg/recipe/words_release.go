@@ -22,30 +22,6 @@ var trustRecord = record[Trust]{
 	},
 }
 
-var bootRecord = record[Boot]{
-	pos: func(b *Boot) *diag.Pos { return &b.Pos },
-	words: []word[Boot]{
-		{
-			key:      "target",
-			doc:      "The unit to reach.",
-			examples: []string{"graphical.target"},
-			value:    text(targetUnitRule, func(b *Boot) *String { return &b.Target }),
-		},
-		{
-			key:      "timeout",
-			doc:      "The longest that it may take.",
-			examples: []string{"5m"},
-			value:    text(durationRule, func(b *Boot) *String { return &b.Timeout }),
-		},
-		{
-			key:      "memory",
-			doc:      "The memory that the machine has.",
-			examples: []string{"2GiB"},
-			value:    text(sizeRule, func(b *Boot) *String { return &b.Memory }),
-		},
-	},
-}
-
 var chunkRecord = record[Chunk]{
 	pos: func(c *Chunk) *diag.Pos { return &c.Pos },
 	words: []word[Chunk]{
