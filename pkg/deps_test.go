@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	},
 	"pkg/check":     {"pkg/diag", "pkg/recipe", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile"},
 	"pkg/diff":      {"pkg/image", "pkg/kernel", "pkg/packagedb"},
-	"pkg/chunk":    {"pkg/image", "pkg/packagedb", "pkg/progress"},
+	"pkg/chunk":     {"pkg/image", "pkg/packagedb", "pkg/progress"},
 	"pkg/registry":  {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
 	"pkg/sign":      {"pkg/image", "pkg/registry"},
 	"pkg/trust":     {"pkg/image", "pkg/registry"},
