@@ -39,6 +39,13 @@ func (w *watcher) gather(ctx context.Context, allowed []string) error {
 	if err := w.jobs(ctx); err != nil {
 		return err
 	}
+	if !r.Reached {
+		said, err := w.channel.run(ctx, fmt.Sprintf("journalctl -b -n %d -o cat --no-pager -p err _PID=1", 2*mostLog), asking)
+		if err != nil {
+			return err
+		}
+		r.Errors = lines(said.output, 2*mostLog)
+	}
 	return w.failed(ctx, allowed)
 }
 

@@ -65,6 +65,9 @@ type Report struct {
 	TargetMissing bool
 	// Reached tells whether the target became active.
 	Reached bool
+	// Lost tells that systemd gave the target up: it is not reached, and no job
+	// is left that would start it.
+	Lost bool
 	// TimedOut tells that watching ended by its time and not by the guest.
 	TimedOut bool
 	// Emergency tells that emergency.target or rescue.target is active.
@@ -76,6 +79,10 @@ type Report struct {
 	Tainted []string
 	// Failed are the units that failed, those of the allow-list among them.
 	Failed []Unit
+	// Errors are what systemd itself logged as errors, as that a device did not
+	// appear or that the dependency of a mount failed; only where the target
+	// is not reached.
+	Errors []string
 	// Waiting are the jobs that were not done when watching ended.
 	Waiting []Job
 	Times   Times
@@ -87,25 +94,27 @@ type Report struct {
 	Assertions []Assertion
 }
 
-// Unit is a unit that failed.
+// Unit is a unit that failed. Encoded as JSON its names are stable, as are
+// those of [Job] and [Assertion].
 type Unit struct {
-	Name string
+	Name string `json:"name"`
 	// Result is systemd's word for why, as in "exit-code" or "timeout".
-	Result string
+	Result string `json:"result,omitempty"`
 	// Status is the exit status of its main process, or the number of the
 	// signal that ended it.
-	Status int
+	Status int `json:"status,omitempty"`
 	// Log are its last lines in the journal.
-	Log []string
+	Log []string `json:"log,omitempty"`
 	// Allowed tells why it may fail; empty when it may not.
-	Allowed string
+	Allowed string `json:"allowed,omitempty"`
 }
 
 // Job is something that systemd still does or waits for.
 type Job struct {
-	Unit string
+	Unit string `json:"unit"`
 	// Type is as in "start", State "running" or "waiting".
-	Type, State string
+	Type  string `json:"type"`
+	State string `json:"state"`
 }
 
 // Times are the phases of the boot in seconds, as systemd-analyze(1) computes
@@ -119,9 +128,9 @@ type Times struct {
 // Assertion is one thing that the recipe expects of the booted system.
 type Assertion struct {
 	// What names it, as in "sshd.service is active".
-	What string
+	What string `json:"what"`
 	// OK tells whether it holds.
-	OK bool
+	OK bool `json:"ok"`
 	// Found is what was found instead.
-	Found string
+	Found string `json:"found,omitempty"`
 }

@@ -73,7 +73,7 @@ func (r *Report) Problems() []Problem {
 	}
 	var all []Problem
 	if !r.Reached {
-		all = append(all, Problem{r.unreached(), r.blockers()})
+		all = append(all, Problem{r.unreached(), append(r.blockers(), r.Errors...)})
 	}
 	for _, u := range r.Failed {
 		if u.Allowed == "" {
@@ -111,12 +111,12 @@ func (r *Report) unreached() string {
 		return fmt.Sprintf("%s was not reached: the system fell into its emergency shell", r.Target)
 	case r.TargetMissing:
 		return fmt.Sprintf("%s was not reached: the image has no such unit, or it is masked or broken", r.Target)
-	case r.TimedOut:
-		return fmt.Sprintf("%s was not reached in time", r.Target)
-	case len(r.Failed) == 0 && (r.State == "running" || r.State == "degraded"):
+	case r.Lost && len(r.Failed) == 0 && len(r.Errors) == 0:
 		return fmt.Sprintf("%s was not reached: the system came to rest without it, so its default target does not pull it in", r.Target)
+	case r.Lost:
+		return fmt.Sprintf("%s was not reached: what it needs failed", r.Target)
 	}
-	return fmt.Sprintf("%s was not reached: what it needs failed, or nothing started it", r.Target)
+	return fmt.Sprintf("%s was not reached in time", r.Target)
 }
 
 // blockers are the jobs that the others wait for, those that run first.

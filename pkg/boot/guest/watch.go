@@ -10,10 +10,12 @@ const (
 	// asking is how long the answer to a question takes at most, before the
 	// shell is taken for lost. An emulated machine under load is slow.
 	asking = 30 * time.Second
-	// settling is how long units may still start once it is clear whether the
-	// target is reached: what fails after it is told too, what never ends is
-	// not waited for.
+	// settling is how long units may still start once the target is reached:
+	// what fails after it is told too, what never ends is not waited for.
 	settling = time.Minute
+	// failing is the same once the target cannot be reached any more, for other
+	// units to fail too.
+	failing = 10 * time.Second
 	// rest is after how many looks the jobs are asked for.
 	rest = 4
 )
@@ -27,7 +29,8 @@ type watcher struct {
 	// reached is when the target became active, in seconds of the guest's
 	// monotonic clock.
 	reached float64
-	// decided is since when the outcome is known; zero for not yet.
+	// decided is since when it is known whether the target is reached; zero for
+	// not yet.
 	decided time.Time
 }
 
@@ -100,18 +103,19 @@ func (w *watcher) judge(manager properties, units []properties) bool {
 			return true
 		}
 	}
+	r.Lost = !r.Reached && target.number("Job") == 0
 	busy := manager.number("NJobs") > 0
 	switch {
 	case r.Reached && !busy, r.TargetMissing:
 		return true
-	case !r.Reached && target.number("Job") > 0:
+	case !r.Reached && !r.Lost:
 		w.decided = time.Time{}
 		return false
 	case w.decided.IsZero():
 		w.decided = time.Now()
 		return false
-	case !r.Reached && !busy:
-		return true // twice in a row: nobody starts it again
+	case r.Lost:
+		return !busy || time.Since(w.decided) >= failing
 	}
 	return time.Since(w.decided) >= settling
 }
