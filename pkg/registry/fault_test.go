@@ -103,7 +103,7 @@ func TestPushGivesUp(t *testing.T) {
 		"expires every time":    {always(passing["scope lost"]), registry.Expired, "time limit", 5},
 		"limited every time":    {always(passing["limited"]), registry.RateLimited, "wait", 5},
 		"fails every time":      {always(passing["internal"]), registry.Transient, "once more", 5},
-		"broken off every time": {always(passing["reset in body"]), registry.Transient, "once more", 5},
+		"broken off every time": {always(passing["reset at once"]), registry.Transient, "once more", 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

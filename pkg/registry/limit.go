@@ -57,6 +57,6 @@ func (t *transfer) explain(err error) error {
 // largest is a value for the recipe's chunk.largest that keeps well below a
 // limit: a power of two.
 func largest(limit int64) string {
-	most := uint64(max(limit*3/4, smallLayer))
+	most := uint64(max(limit*3/4, 1<<20))
 	return fmt.Sprintf("%dMiB", min(uint64(1)<<(bits.Len64(most)-1), 512<<20)>>20)
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"regexp"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -48,7 +50,7 @@ func (s *Session) Resolve(ctx context.Context, tagOrDigest string, also ...Class
 }
 
 func (s *Session) get(ctx context.Context, tagOrDigest string) (image.Pinned, error) {
-	got, err := remote.Get(s.reference(tagOrDigest), s.Remote(ctx)...)
+	got, err := s.fetch(ctx, tagOrDigest)
 	if err != nil {
 		return image.Pinned{}, err
 	}
@@ -57,6 +59,16 @@ func (s *Session) get(ctx context.Context, tagOrDigest string) (image.Pinned, er
 		return image.Pinned{}, fmt.Errorf("reading the manifest %s of %q: %w", tagOrDigest, s.Repository, err)
 	}
 	return pinned(s.Repository, d, got.Manifest)
+}
+
+// fetch reads a manifest. An answer that breaks off is a failure of the way to
+// the registry, which go-containerregistry's error does not tell.
+func (s *Session) fetch(ctx context.Context, tagOrDigest string) (*remote.Descriptor, error) {
+	got, err := remote.Get(s.reference(tagOrDigest), s.Remote(ctx)...)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = readingError(http.MethodGet, s.url("manifests/"+tagOrDigest), err)
+	}
+	return got, err
 }
 
 // reference names a tag or digest of the session's repository.
@@ -112,7 +124,7 @@ func Tag(ctx context.Context, p image.Pinned, tag string, o Options) error {
 		return err
 	}
 	err = s.Do(ctx, fmt.Sprintf("tagging as %q in", tag), func(ctx context.Context) error {
-		got, err := remote.Get(s.reference(p.Digest.String()), s.Remote(ctx)...)
+		got, err := s.fetch(ctx, p.Digest.String())
 		if err != nil {
 			return err
 		}

@@ -8,57 +8,33 @@ import (
 	"strings"
 )
 
-// ServeHTTP implements [http.Handler]: list, fault, login, right to write,
-// uploads, and then the registry itself.
-func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+// serve answers a request that no fault met: login, right to write, uploads, and
+// then the registry itself.
+func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
-	r.requests = append(r.requests, Request{Method: req.Method, Path: req.URL.Path})
 	watch := r.onTag
 	r.mu.Unlock()
-	answer := &statusWriter{ResponseWriter: w}
-
-	if f := r.fault(req); f != nil {
-		f.serve(answer, req)
-		return
-	}
 	if req.URL.Path == "/token" && r.options.Auth == Token {
-		r.issueToken(answer, req)
+		r.issueToken(w, req)
 		return
 	}
 	if !r.loggedIn(req) {
-		r.challenge(answer, req)
+		r.challenge(w, req)
 		return
 	}
 	repository, kind, name := split(req.URL.Path)
 	if req.Method != http.MethodGet && req.Method != http.MethodHead && slices.Contains(r.options.ReadOnly, repository) {
-		refuse(answer, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
+		refuse(w, http.StatusForbidden, "DENIED", "requested access to the resource is denied")
 		return
 	}
-	if kind == "uploads" && req.Method == http.MethodDelete {
-		r.endUpload(req.URL.Path)
-		answer.WriteHeader(http.StatusNoContent)
+	if kind == "uploads" {
+		r.serveUpload(w, req)
 		return
 	}
 	if watch != nil && kind == "manifests" && req.Method == http.MethodPut && !strings.Contains(name, ":") {
 		watch(repository, name)
 	}
-	r.backend.ServeHTTP(answer, req)
-	if kind == "uploads" {
-		switch {
-		case req.Method == http.MethodPost && answer.status == http.StatusAccepted:
-			r.mu.Lock()
-			r.uploads[answer.Header().Get("Location")] = true
-			r.mu.Unlock()
-		case req.Method == http.MethodPut && answer.status == http.StatusCreated:
-			r.endUpload(req.URL.Path)
-		}
-	}
-}
-
-func (r *Registry) endUpload(path string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.uploads, path)
+	r.backend.ServeHTTP(w, req)
 }
 
 // split takes "/v2/REPOSITORY/KIND/NAME" apart; for uploads KIND is "uploads".
@@ -140,22 +116,4 @@ func ErrorBody(code, message string) []byte {
 		panic(err) // strings always encode
 	}
 	return b
-}
-
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
 }

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bootkiln/bootkiln/pkg/internal/faultproxy"
+
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 )
 
@@ -53,6 +55,12 @@ type Options struct {
 	// ReadOnly are repositories that the user may not write to: an upload is
 	// answered with 403 DENIED.
 	ReadOnly []string
+	// Forgetful loses an upload whose connection breaks, as Distribution 2.8 does
+	// behind its HTTP layer.
+	Forgetful bool
+	// Whole refuses to go on with an upload that broke off, as a registry does
+	// that limits the size of a chunk.
+	Whole bool
 }
 
 // Registry is a running registry. It is stopped when the test ends.
@@ -64,21 +72,13 @@ type Registry struct {
 	backend http.Handler
 	ca      []byte
 
-	mu       sync.Mutex
-	requests []Request
-	faults   []*Fault
-	uploads  map[string]bool // path of each upload that was begun and not ended
-	tokens   map[string]bool
-	onTag    func(repository, tag string)
-}
+	faultproxy.Faults
 
-// Request is one request as it arrived.
-type Request struct {
-	Method, Path string
+	mu      sync.Mutex
+	uploads map[string]*upload // by path; those that were begun and not ended
+	tokens  map[string]bool
+	onTag   func(repository, tag string)
 }
-
-// String returns "METHOD path".
-func (r Request) String() string { return r.Method + " " + r.Path }
 
 // New starts a registry.
 func New(t testing.TB, o Options) *Registry {
@@ -86,10 +86,10 @@ func New(t testing.TB, o Options) *Registry {
 	r := &Registry{
 		options: o,
 		backend: ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))),
-		uploads: map[string]bool{},
+		uploads: map[string]*upload{},
 		tokens:  map[string]bool{},
 	}
-	srv := httptest.NewUnstartedServer(r)
+	srv := httptest.NewUnstartedServer(r.Wrap(http.HandlerFunc(r.serve)))
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if o.PlainHTTP {
 		srv.Start()
@@ -136,31 +136,6 @@ func write(t testing.TB, path string, content []byte) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// Requests returns what arrived so far, in order of arrival.
-func (r *Registry) Requests() []Request {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.requests)
-}
-
-// Forget empties the list of requests.
-func (r *Registry) Forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.requests = nil
-}
-
-// Count returns how many requests of the method had a path that contains part.
-func (r *Registry) Count(method, part string) int {
-	n := 0
-	for _, q := range r.Requests() {
-		if q.Method == method && strings.Contains(q.Path, part) {
-			n++
-		}
-	}
-	return n
 }
 
 // OpenUploads returns the paths of uploads that were begun and neither

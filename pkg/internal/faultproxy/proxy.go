@@ -1,0 +1,64 @@
+package faultproxy
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+)
+
+// Proxy is a reverse proxy with faults. It is stopped when the test ends.
+type Proxy struct {
+	Faults
+	// Host is "127.0.0.1:port".
+	Host string
+}
+
+// Options say what is before and behind a proxy.
+type Options struct {
+	// To is the server behind it: scheme and host.
+	To *url.URL
+	// Transport reaches it; nil is one that trusts the machine's authorities.
+	Transport *http.Transport
+	// Certificate is the proxy's own; nil speaks plain HTTP.
+	Certificate *tls.Certificate
+}
+
+// New starts a proxy. The server sees the proxy's address as its own, so that
+// the locations that it gives lead back through the proxy.
+func New(t testing.TB, o Options) *Proxy {
+	t.Helper()
+	p := &Proxy{}
+	quiet := log.New(io.Discard, "", 0)
+	transport := o.Transport
+	if transport == nil {
+		transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	scheme := "http"
+	if o.Certificate != nil {
+		scheme = "https"
+	}
+	srv := httptest.NewUnstartedServer(p.Wrap(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(o.To)
+			r.Out.Host = r.In.Host
+			r.Out.Header.Set("X-Forwarded-Proto", scheme)
+		},
+		Transport: transport,
+		ErrorLog:  quiet,
+	}))
+	srv.Config.ErrorLog = quiet
+	if o.Certificate != nil {
+		srv.TLS = &tls.Config{Certificates: []tls.Certificate{*o.Certificate}, MinVersion: tls.VersionTLS12}
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	p.Host = srv.Listener.Addr().String()
+	return p
+}
