@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	intoto "github.com/in-toto/in-toto-golang/in_toto"
 	"github.com/sigstore/cosign/v2/pkg/oci"
 	"github.com/sigstore/cosign/v2/pkg/oci/mutate"
 	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
@@ -47,21 +46,28 @@ func (s *Signer) Attest(ctx context.Context, p image.Pinned, predicateType strin
 	})
 }
 
-// said is a statement with its predicate as it was written.
+// said is an in-toto statement, in the version that cosign writes and finds
+// (https://github.com/in-toto/attestation/tree/v0.1.0/spec), with its predicate
+// as it was written.
 type said struct {
-	intoto.StatementHeader
-	Predicate json.RawMessage `json:"predicate"`
+	Type          string          `json:"_type"`
+	PredicateType string          `json:"predicateType"`
+	Subject       []subject       `json:"subject"`
+	Predicate     json.RawMessage `json:"predicate"`
 }
 
-// statement has the form that cosign's own have.
+type subject struct {
+	Name   string            `json:"name"`
+	Digest map[string]string `json:"digest"`
+}
+
 func statement(p image.Pinned, predicateType string, predicate []byte) ([]byte, error) {
 	return json.Marshal(said{
-		StatementHeader: intoto.StatementHeader{
-			Type: intoto.StatementInTotoV01, PredicateType: predicateType,
-			Subject: []intoto.Subject{{
-				Name: p.Repository, Digest: map[string]string{p.Digest.Algorithm().String(): p.Digest.Encoded()},
-			}},
-		},
+		Type:          "https://in-toto.io/Statement/v0.1",
+		PredicateType: predicateType,
+		Subject: []subject{{
+			Name: p.Repository, Digest: map[string]string{p.Digest.Algorithm().String(): p.Digest.Encoded()},
+		}},
 		Predicate: predicate,
 	})
 }
@@ -141,19 +147,19 @@ type replacing struct {
 }
 
 // Replace implements mutate.ReplaceOp.
-func (r replacing) Replace(before oci.Signatures, made oci.Signature) (oci.Signatures, error) {
-	list, err := before.Get()
+func (r replacing) Replace(old oci.Signatures, made oci.Signature) (oci.Signatures, error) {
+	list, err := old.Get()
 	if err != nil {
 		return nil, err
 	}
-	kept := replaced{Signatures: before}
+	kept := replaced{Signatures: old}
 	for _, a := range list {
 		own, err := r.signer.own(a)
 		if err != nil {
 			return nil, err
 		}
-		var header intoto.StatementHeader
-		if own != nil && json.Unmarshal(own, &header) == nil && header.PredicateType == r.predicateType {
+		var before said
+		if own != nil && json.Unmarshal(own, &before) == nil && before.PredicateType == r.predicateType {
 			continue
 		}
 		kept.list = append(kept.list, a)
