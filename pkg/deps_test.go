@@ -53,8 +53,7 @@ var allowed = map[string][]string{
 	},
 	"pkg/internal/golden":       {},
 	"pkg/internal/fakeimage":    {"pkg/image"},
-	"pkg/internal/faultproxy":   {},
-	"pkg/internal/testregistry": {"pkg/image", "pkg/internal/faultproxy"},
+	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
 	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry"},
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bootkiln/bootkiln/pkg/internal/faultproxy"
+	"github.com/bootkiln/bootkiln/test/faultproxy"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 )

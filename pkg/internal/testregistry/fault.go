@@ -1,6 +1,6 @@
 package testregistry
 
-import "github.com/bootkiln/bootkiln/pkg/internal/faultproxy"
+import "github.com/bootkiln/bootkiln/test/faultproxy"
 
 // Fault and the others are those of the proxy before real registries.
 type (

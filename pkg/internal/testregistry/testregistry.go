@@ -21,7 +21,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/bootkiln/bootkiln/pkg/internal/faultproxy"
+	"github.com/bootkiln/bootkiln/test/faultproxy"
 
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 )

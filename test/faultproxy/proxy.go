@@ -24,6 +24,9 @@ type Options struct {
 	To *url.URL
 	// Transport reaches it; nil is one that trusts the machine's authorities.
 	Transport *http.Transport
+	// Beside serves paths by itself, such as "/token": go-containerregistry
+	// accepts a token service on a private address only where it is the registry's.
+	Beside map[string]http.Handler
 	// Certificate is the proxy's own; nil speaks plain HTTP.
 	Certificate *tls.Certificate
 }
@@ -42,7 +45,7 @@ func New(t testing.TB, o Options) *Proxy {
 	if o.Certificate != nil {
 		scheme = "https"
 	}
-	srv := httptest.NewUnstartedServer(p.Wrap(&httputil.ReverseProxy{
+	behind := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(o.To)
 			r.Out.Host = r.In.Host
@@ -50,7 +53,13 @@ func New(t testing.TB, o Options) *Proxy {
 		},
 		Transport: transport,
 		ErrorLog:  quiet,
-	}))
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", behind)
+	for path, handler := range o.Beside {
+		mux.Handle(path, handler)
+	}
+	srv := httptest.NewUnstartedServer(p.Wrap(mux))
 	srv.Config.ErrorLog = quiet
 	if o.Certificate != nil {
 		srv.TLS = &tls.Config{Certificates: []tls.Certificate{*o.Certificate}, MinVersion: tls.VersionTLS12}

@@ -32,7 +32,11 @@ type Fault struct {
 	// fails; negative gives it the whole request, so that all is done and only
 	// the answer is lost.
 	Read int64
-	// Then, where set, is called after that, such as to restart the registry.
+	// Change, where set, changes the request; the server gets it like that, and its
+	// answer is passed on. Nothing else of the fault applies.
+	Change func(*http.Request)
+	// Then, where set, is called once the server got as much as Read says, such as
+	// to restart it.
 	Then func()
 	// Cut ends the connection instead of answering.
 	Cut Cut
@@ -176,7 +180,7 @@ func (f *Faults) Wrap(next http.Handler) http.Handler {
 		f.mu.Unlock()
 		// A copy: the server looks at the body that it made itself, to know whether
 		// the client was told to send it.
-		req = req.WithContext(req.Context())
+		req = req.Clone(req.Context())
 		req.Body = &countingBody{ReadCloser: req.Body, count: func(n int) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -213,6 +217,11 @@ func (f *Faults) meet(req *http.Request) *Fault {
 }
 
 func (f *Fault) serve(w http.ResponseWriter, req *http.Request, next http.Handler) {
+	if f.Change != nil {
+		f.Change(req)
+		next.ServeHTTP(w, req)
+		return
+	}
 	done := httptest.NewRecorder()
 	if f.Read != 0 || f.Cut == Truncated {
 		if f.Read > 0 {
