@@ -58,7 +58,6 @@ func (r *Recipe) disagreements(isFile func(Path) bool, found diag.List) (problem
 	r.opposites(c)
 	r.layers.forNone(c, found)
 	r.keysInImage(c)
-	r.notYet(&problems)
 	if wasRead(found, "sign") && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
 			Pos: r.Publish[0].Pos, Path: "publish", Severity: diag.Warning, Code: "unsigned",

@@ -106,24 +106,5 @@ func (r Repo) disagreements(c *comparison, where string) {
 	}
 }
 
-// notYet warns of words that are read and have no effect so far.
-func (r *Recipe) notYet(problems *diag.List) {
-	for _, w := range []struct {
-		word string
-		pos  diag.Pos
-		what string
-	}{
-		{"chunk", r.Chunk.Pos, "images keep the layers of their build"},
-	} {
-		if w.pos.IsValid() {
-			problems.Add(diag.Diagnostic{
-				Pos: w.pos, Path: w.word, Severity: diag.Warning, Code: "no-effect",
-				Message: fmt.Sprintf("%s has no effect yet: %s", w.word, w.what),
-				Hint:    "keep it for a later version of bootkiln, or remove it",
-			})
-		}
-	}
-}
-
 // isRemote reports whether a key is at an address.
 func (p Path) isRemote() bool { return strings.Contains(p.Value, "://") }

@@ -105,8 +105,13 @@ type BootCommand struct {
 // Chunk are the words under "chunk".
 type Chunk struct {
 	Pos diag.Pos
-	// Layers is the most layers, Largest the most bytes of one ("512MiB").
-	Layers, Largest String
+	// Mode is "auto" or "off"; unset is "auto".
+	Mode String
+	// Layers is the most layers, Largest the most compressed bytes of one; 0
+	// where the recipe does not say.
+	Layers     int
+	Largest    int64
+	LargestPos diag.Pos
 }
 
 // Sign are the words under "sign".

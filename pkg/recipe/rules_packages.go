@@ -116,7 +116,12 @@ var (
 	}
 
 	layersRule = &rule{
-		what: "a number of layers", form: "a number from 2 to 256", least: 2, most: 256,
+		what: "a number of layers", form: "a number from 4 to 256", least: 4, most: 256,
+	}
+
+	chunkModeRule = &rule{
+		what: "a way to cut the image", choices: []string{"auto", "off"},
+		synonyms: map[string]string{"none": "off", "never": "off", "disabled": "off", "false": "off", "no": "off", "on": "auto", "true": "auto", "yes": "auto"},
 	}
 
 	repoFileRule = &rule{

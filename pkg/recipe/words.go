@@ -48,8 +48,8 @@ var recipeRecord = record[Recipe]{words: slices.Concat(identity, content, []word
 	},
 	{
 		key:      "chunk",
-		doc:      "How the image is cut into layers. Read and checked; images keep the layers of their build as yet.",
-		examples: []string{"{layers: 128, largest: 512MiB}"},
+		doc:      "How the image is cut into layers before it is published. The word off alone keeps the layers of the build.",
+		examples: []string{"{layers: 128, largest: 512MiB}", "off"},
 		value:    section(chunkRecord, func(r *Recipe) *Chunk { return &r.Chunk }),
 	},
 	{

@@ -23,19 +23,27 @@ var trustRecord = record[Trust]{
 }
 
 var chunkRecord = record[Chunk]{
-	pos: func(c *Chunk) *diag.Pos { return &c.Pos },
+	pos:  func(c *Chunk) *diag.Pos { return &c.Pos },
+	bare: "mode",
 	words: []word[Chunk]{
 		{
+			key: "mode",
+			doc: "Whether the image is cut anew: auto puts what is updated together into layers of its own, so that machines download what changed; " +
+				"off keeps the layers of the build. Without it, auto.",
+			examples: []string{"off"},
+			value:    text(chunkModeRule, func(c *Chunk) *String { return &c.Mode }),
+		},
+		{
 			key:      "layers",
-			doc:      "The most layers.",
+			doc:      "The most layers. Docker reads no image of more than 128. Without it, 128.",
 			examples: []string{"128"},
-			value:    number(layersRule, func(c *Chunk) *String { return &c.Layers }),
+			value:    count(layersRule, func(c *Chunk) *int { return &c.Layers }),
 		},
 		{
 			key:      "largest",
-			doc:      "The most that one layer may hold, compressed.",
+			doc:      "The most that one layer may hold, compressed, because registries end an upload after some minutes. Without it, 512MiB.",
 			examples: []string{"512MiB"},
-			value:    text(sizeRule, func(c *Chunk) *String { return &c.Largest }),
+			value:    size(sizeRule, func(c *Chunk) (*int64, *diag.Pos) { return &c.Largest, &c.LargestPos }),
 		},
 	},
 }
