@@ -224,6 +224,9 @@ var mutations = []mutation{
 		m.link("etc/systemd/system/default.target", "/"+systemUnits+"systemd-logind.service")
 	}},
 	{"default-target", "its requirement is masked", func(m *mutant) { m.link("etc/systemd/system/basic.target", "/dev/null") }},
+	{"fstab", "of the machine that built it", func(m *mutant) {
+		m.add("etc/fstab", "UUID=0a1b2c3d-0000-4000-8000-000000000000 /var/data ext4 defaults 0 2\n")
+	}},
 	{"masked-essentials", "no sessions", func(m *mutant) { m.link("etc/systemd/system/systemd-logind.service", "/dev/null") }},
 	{"unit-links", "of a package that is gone", func(m *mutant) { m.link(wants+"gone.service", "/"+systemUnits+"gone.service") }},
 	{"unit-programs", "of a package that is gone", func(m *mutant) {

@@ -130,7 +130,7 @@ var fixtures = slices.Concat([]fixture{
 	{name: "ostree label", config: func(c *imgspecv1.Image) {
 		c.Config.Labels = map[string]string{"ostree.bootable": "true", "version": "1"}
 	}},
-}, kernelFixtures, imageFixtures, repoFixtures, seenFixtures, configFixtures, deployFixtures, driverFixtures, moduleFixtures, sysusersFixtures)
+}, kernelFixtures, imageFixtures, repoFixtures, seenFixtures, configFixtures, deployFixtures, driverFixtures, moduleFixtures, sysusersFixtures, fstabFixtures)
 
 func (f fixture) check(t *testing.T) *Report {
 	t.Helper()

@@ -17,6 +17,7 @@ var table = slices.Concat(
 	sysusersRules,
 	packagedbRules,
 	unitRules,
+	fstabRules,
 	accountRules,
 	leftoverRules,
 	varRules,

@@ -22,7 +22,7 @@ var packagedbRules = []Rule{
 		Summary:  "rpm's database is whole",
 		Severity: diag.Warning,
 		Doc:      "rpm and dnf fail on machines and in builds that have this image as their base, and nobody can say what is in the image.",
-		Source:   "PRAGMA quick_check of sqlite; rpm's backends sqlite and ndb",
+		Source:   "PRAGMA quick_check of sqlite; rpm's backends sqlite, ndb and bdb_ro",
 		Hint:     "run rpmdb --rebuilddb, and build without a process that writes the database while the layer is made",
 		Run:      checkRPMDamage,
 	},
