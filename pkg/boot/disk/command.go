@@ -48,7 +48,7 @@ func (e *MissingError) MendHint() string {
 	return fmt.Sprintf("install the package %s", e.Package)
 }
 
-// Programs are those of this machine that the ways need, with the packages that
+// programs are those of this machine that the ways need, with the packages that
 // have them.
 var programs = map[string]string{
 	"e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs", "tune2fs": "e2fsprogs", "debugfs": "e2fsprogs",
@@ -71,6 +71,10 @@ func lookPath(program string) (string, error) {
 	return "", &MissingError{Program: program, Package: programs[program]}
 }
 
+// mutable keeps ostree from making a deployment immutable, in which state the
+// folder could not be removed; makeImmutable does it on the disk.
+const mutable = "OSTREE_SYSROOT_DEBUG=mutable-deployments"
+
 // killAfter is how long a program that was told to end may take.
 const killAfter = 5 * time.Second
 
@@ -86,7 +90,7 @@ func run(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
 	said := &tail{max: 4 << 10}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, said
 	// Without a terminal nothing asks; in English, because texts are compared.
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "OSTREE_SYSROOT_DEBUG=mutable-deployments")
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", mutable)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = killAfter

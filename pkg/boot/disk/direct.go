@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -75,6 +74,3 @@ func hasPolicy(root image.Root) (bool, error) {
 	}
 	return false, nil
 }
-
-// isRoot reports whether this process may make files of any owner.
-func isRoot() bool { return os.Geteuid() == 0 }

@@ -73,9 +73,18 @@ type Options struct {
 	// Kargs are kernel arguments of the caller, added to the others, whichever
 	// way is taken.
 	Kargs []string
-	// Reference is the image's name in containers-storage, which [Install] runs
-	// it by; "" where it is not there, and then that way cannot be taken.
+	// Reference is the image's name or ID in containers/storage, for podman.
+	// "" says that it is not there: then it can neither install itself, nor be
+	// deployed with its own ostree where this machine has none that fits.
 	Reference string
+
+	machine *machine // of tests; nil is this one
+}
+
+// machine is what the ways ask of the machine that this runs on.
+type machine struct {
+	root      bool // files of any owner can be made
+	firmwares map[string][][2]string
 }
 
 // DefaultFree is the space that a guest gets beyond what its image takes.

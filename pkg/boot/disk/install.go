@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,8 +32,8 @@ var firmwares = map[string][][2]string{
 	},
 }
 
-func findFirmware(architecture string) (code, vars string, err error) {
-	for _, f := range firmwares[architecture] {
+func (m machine) findFirmware(architecture string) (code, vars string, err error) {
+	for _, f := range m.firmwares[architecture] {
 		if regular(f[0]) && regular(f[1]) {
 			return f[0], f[1], nil
 		}
@@ -54,21 +53,21 @@ func regular(name string) bool {
 // makeInstall has the image install itself onto the disk: the command of
 // bootc's documentation (docs/src/man/bootc-install-to-disk.8.md and
 // docs/src/bootc-install.md), in a container of podman's.
-func (m *maker) makeInstall(ctx context.Context, o Options) (_ *Bootable, err error) {
+func (m *maker) makeInstall(ctx context.Context) (_ *Bootable, err error) {
 	if !exists(m.root, "usr/bin/bootc") {
 		return nil, &UnbootableError{Reason: "no bootc in it, so that it cannot install itself", Hint: "install bootc, or take another mode"}
 	}
-	if o.Reference == "" {
+	if m.reference == "" {
 		return nil, errors.New("making a disk: an image installs itself only from containers/storage, where this one is not")
 	}
-	if !isRoot() {
+	if !m.machine.root {
 		return nil, errors.New("making a disk: an image installs itself only as root")
 	}
 	b := &Bootable{
 		Disk: filepath.Join(m.dir, diskFile), Mode: Install, Release: m.kernel.release, Architecture: m.kernel.architecture,
 		Variables: filepath.Join(m.dir, "variables.fd"), Notes: m.notes,
 	}
-	code, vars, err := findFirmware(b.Architecture)
+	code, vars, err := m.machine.findFirmware(b.Architecture)
 	if err != nil {
 		return nil, err
 	}
@@ -99,16 +98,12 @@ func (m *maker) makeInstall(ctx context.Context, o Options) (_ *Bootable, err er
 	if err := errors.Join(f.Truncate(max(installSize, 2*sum.bytes+m.free)), f.Close()); err != nil {
 		return nil, fmt.Errorf("making a disk: %w", err)
 	}
-	args, err := m.installCommand(o, id)
+	args, err := m.installCommand(id)
 	if err != nil {
 		return nil, err
 	}
 	_, err = run(ctx, nil, args...)
-	// Until the container started, it is podman that failed: 125 to 127.
-	if failed := (*commandError)(nil); errors.As(err, &failed) && failed.status > 0 && failed.status < 125 {
-		return nil, refusedBy(err, "it does not install itself")
-	}
-	if err != nil {
+	if err := refusedBy(err, "it does not install itself"); err != nil {
 		return nil, fmt.Errorf("making a disk: %w", err)
 	}
 	return b, nil
@@ -116,7 +111,7 @@ func (m *maker) makeInstall(ctx context.Context, o Options) (_ *Bootable, err er
 
 // installCommand is the command line. "--generic-image" installs boot loaders
 // for any machine and changes no firmware variable of this one.
-func (m *maker) installCommand(o Options, id string) ([]string, error) {
+func (m *maker) installCommand(id string) ([]string, error) {
 	dir, err := filepath.Abs(m.dir)
 	if err != nil {
 		return nil, fmt.Errorf("making a disk: %w", err)
@@ -125,7 +120,7 @@ func (m *maker) installCommand(o Options, id string) ([]string, error) {
 		"podman", "run", "--rm", "--privileged", "--pid=host", "--pull=never", "--cidfile=" + id,
 		"--security-opt=label=type:unconfined_t",
 		"--volume=/dev:/dev", "--volume=/var/lib/containers:/var/lib/containers", "--volume=" + dir + ":/output",
-		o.Reference,
+		m.reference,
 		"bootc", "install", "to-disk", "--generic-image", "--via-loopback", "--wipe",
 	}
 	named, err := namesRootFS(m.root)
@@ -163,18 +158,6 @@ func namesRootFS(root image.Root) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// removeContainer removes what a podman that was killed left. The caller's
-// context may be the reason, so that it does not apply.
-func removeContainer(id string) error {
-	if _, err := os.Stat(id); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*killAfter)
-	defer cancel()
-	_, err := run(ctx, nil, "podman", "rm", "--force", "--ignore", "--time=0", "--cidfile="+id)
-	return err
 }
 
 func copyFromHost(ctx context.Context, to, from string) error {

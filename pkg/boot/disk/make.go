@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,14 +14,17 @@ import (
 
 // maker is one call of [Make].
 type maker struct {
-	root   image.Root
-	dir    string
-	free   int64
-	more   []string // the caller's kernel arguments
-	kernel *bootKernel
-	initrd initrdFacts
-	kargs  []string // the image's
-	notes  []string
+	root image.Root
+	dir  string
+	free int64
+	more []string // the caller's kernel arguments
+	// reference is the image's name for podman, "" without one.
+	reference string
+	machine   machine
+	kernel    *bootKernel
+	initrd    initrdFacts
+	kargs     []string // the image's
+	notes     []string
 	// unlabelled says that the image has an SELinux policy, and its files no
 	// labels.
 	unlabelled bool
@@ -38,7 +42,11 @@ type maker struct {
 // [Install] is taken only when it is asked for: it runs the image's own programs
 // with all privileges on this machine, its devices included.
 func Make(ctx context.Context, root image.Root, dir string, o Options) (*Bootable, error) {
-	m := &maker{root: root, dir: dir, free: cmp.Or(o.Free, DefaultFree), more: o.Kargs}
+	m := &maker{root: root, dir: dir, free: cmp.Or(o.Free, DefaultFree), more: o.Kargs, reference: o.Reference}
+	m.machine = machine{root: os.Geteuid() == 0, firmwares: firmwares}
+	if o.machine != nil {
+		m.machine = *o.machine
+	}
 	var err error
 	if m.kernel, err = findKernel(root); err != nil {
 		return nil, err
@@ -48,7 +56,7 @@ func Make(ctx context.Context, root image.Root, dir string, o Options) (*Bootabl
 	}
 	m.notes = m.kernel.notes
 	if o.Mode == Install {
-		return m.makeInstall(ctx, o)
+		return m.makeInstall(ctx)
 	}
 	if m.initrd, err = m.kernel.inspect(ctx, root); err != nil {
 		return nil, err
@@ -69,10 +77,11 @@ func Make(ctx context.Context, root image.Root, dir string, o Options) (*Bootabl
 	case Direct:
 		return m.makeDirect(ctx)
 	case OSTree:
-		if err := m.needsOSTree(ctx); err != nil {
+		tool, err := m.needsOSTree(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return m.makeOSTree(ctx)
+		return m.makeOSTree(ctx, tool)
 	case "":
 		return m.makeStrongest(ctx)
 	}
@@ -85,9 +94,9 @@ func (m *maker) makeStrongest(ctx context.Context) (*Bootable, error) {
 	}
 	why := m.lacksDeployment()
 	if why == "" {
-		err := m.needsOSTree(ctx)
+		tool, err := m.needsOSTree(ctx)
 		if err == nil {
-			return m.makeOSTree(ctx)
+			return m.makeOSTree(ctx, tool)
 		}
 		if unbootable := (*UnbootableError)(nil); errors.As(err, &unbootable) || ctx.Err() != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -23,14 +24,13 @@ const (
 	branch    = "bootkiln/image"
 )
 
-// makeOSTree deploys the root file system with the ostree tools of this machine
-// and puts the deployment on the disk. What the machine then starts are kernel,
+// makeOSTree deploys the root file system with the tool, and puts the deployment on the disk. What the machine then starts are kernel,
 // initramfs and arguments of the boot loader entry that the deployment wrote.
 //
 // The sysroot is made in a folder first, where it takes the image's size once
 // more: repository and deployment share their files as hard links, which the
 // disk keeps. No mount and no loop device is needed, so none can be left behind.
-func (m *maker) makeOSTree(ctx context.Context) (_ *Bootable, err error) {
+func (m *maker) makeOSTree(ctx context.Context, tool *ostreeTool) (_ *Bootable, err error) {
 	sum, err := measure(ctx, m.root, deployedName)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (m *maker) makeOSTree(ctx context.Context) (_ *Bootable, err error) {
 	sysroot := filepath.Join(m.dir, sysrootDir)
 	b := &Bootable{
 		Disk: filepath.Join(m.dir, diskFile), Kernel: filepath.Join(m.dir, "vmlinuz"), Initramfs: filepath.Join(m.dir, "initramfs.img"),
-		Mode: OSTree, Release: m.kernel.release, Architecture: m.kernel.architecture,
+		Mode: OSTree, Release: m.kernel.release, Architecture: m.kernel.architecture, Notes: m.notes,
 	}
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(sysroot))
@@ -50,7 +50,7 @@ func (m *maker) makeOSTree(ctx context.Context) (_ *Bootable, err error) {
 			err = space.explain(errors.Join(err, removeFiles(b.Disk, b.Kernel, b.Initramfs)))
 		}
 	}()
-	if err := m.deploy(ctx, sysroot); err != nil {
+	if err := m.deploy(ctx, sysroot, tool); err != nil {
 		return nil, err
 	}
 	entry, err := readEntry(sysroot)
@@ -73,39 +73,39 @@ func (m *maker) makeOSTree(ctx context.Context) (_ *Bootable, err error) {
 	if err := makeImmutable(ctx, b.Disk, entry.deployment); err != nil {
 		return nil, err
 	}
-	b.Notes = m.notes
 	return b, nil
 }
 
-// needsOSTree says why the image cannot be deployed: an [*UnbootableError]
-// where that is the image's fault.
-func (m *maker) needsOSTree(ctx context.Context) error {
+// needsOSTree returns what deploys the image, or why it cannot be deployed: an
+// [*UnbootableError] where that is the image's fault.
+func (m *maker) needsOSTree(ctx context.Context) (*ostreeTool, error) {
 	if m.initrd.problem == "" && !m.initrd.prepareRoot {
-		return &UnbootableError{
+		return nil, &UnbootableError{
 			Reason: "the initramfs has no ostree-prepare-root, which alone finds the root file system of a deployment",
 			Hint:   `add_dracutmodules+=" ostree " in /usr/lib/dracut/dracut.conf.d, and make the initramfs anew`,
 		}
 	}
 	if exists(m.root, "etc") && exists(m.root, "usr/etc") {
-		return &UnbootableError{Reason: "it has both /etc and /usr/etc, which ostree does not deploy", Hint: "move what is in /usr/etc to /etc"}
+		return nil, &UnbootableError{Reason: "it has both /etc and /usr/etc, which ostree does not deploy", Hint: "move what is in /usr/etc to /etc"}
 	}
-	if !isRoot() {
-		return errors.New("making a disk: a deployment has files of several owners, which ostree keeps only as root")
-	}
-	features, err := run(ctx, nil, "ostree", "--version")
-	if err != nil {
-		return err
+	if !m.machine.root {
+		return nil, errors.New("making a disk: a deployment has files of several owners, which ostree keeps only as root")
 	}
 	composefs, err := usesComposefs(m.root)
-	switch {
-	case err != nil || !composefs:
-		return err
-	case m.initrd.problem == "" && !m.initrd.composefs:
-		m.note("The image turns composefs on, and its ostree-prepare-root is too old to know of it: the root file system is mounted without.")
-	case !strings.Contains(features, "- composefs"):
-		return fmt.Errorf("making a disk: the image turns composefs on, and the ostree of this machine cannot make it (%s)", firstVersion(features))
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	// An initramfs that cannot be read boots neither way.
+	if composefs && !m.initrd.composefs && m.initrd.problem == "" {
+		m.note("The image turns composefs on, and its ostree-prepare-root is too old to know of it: the root file system is mounted without.")
+		composefs = false
+	}
+	return m.findOSTree(ctx, func(features string) error {
+		if composefs && !strings.Contains(features, "- composefs") {
+			return fmt.Errorf("making a disk: the image turns composefs on, which ostree of %s cannot make", firstVersion(features))
+		}
+		return nil
+	})
 }
 
 func firstVersion(features string) string {
@@ -114,7 +114,7 @@ func firstVersion(features string) string {
 			return "version " + strings.Trim(v, "'")
 		}
 	}
-	return "of no version that it tells"
+	return "no version that it tells"
 }
 
 // usesComposefs reports what prepare-root.conf says: ostree-prepare-root(1). A
@@ -192,35 +192,35 @@ func refuseUncommittable(name string, fi fs.FileInfo) error {
 }
 
 // deploy makes a sysroot in the new folder dir.
-func (m *maker) deploy(ctx context.Context, dir string) error {
+func (m *maker) deploy(ctx context.Context, dir string, tool *ostreeTool) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("making a disk: %w", err)
 	}
-	repo := "--repo=" + filepath.Join(dir, "ostree/repo")
+	repo := "--repo=" + path.Join(tool.sysroot, "ostree/repo")
 	for _, args := range [][]string{
-		{"ostree", "admin", "init-fs", "--modern", dir},
-		{"ostree", "admin", "os-init", "--sysroot=" + dir, stateroot},
+		{"admin", "init-fs", "--modern", tool.sysroot},
+		{"admin", "os-init", "--sysroot=" + tool.sysroot, stateroot},
 		// As bootc sets them; with "none" no boot loader of this machine is looked for.
-		{"ostree", "config", repo, "set", "sysroot.bootloader", "none"},
-		{"ostree", "config", repo, "set", "sysroot.readonly", "true"},
+		{"config", repo, "set", "sysroot.bootloader", "none"},
+		{"config", repo, "set", "sysroot.readonly", "true"},
 	} {
-		if _, err := run(ctx, nil, args...); err != nil {
+		if _, err := tool.run(ctx, nil, args...); err != nil {
 			return fmt.Errorf("making a disk: %w", err)
 		}
 	}
-	if err := m.commit(ctx, repo); err != nil {
+	if err := m.commit(ctx, repo, tool); err != nil {
 		return err
 	}
-	args := []string{"ostree", "admin", "deploy", "--sysroot=" + dir, "--os=" + stateroot}
+	args := []string{"admin", "deploy", "--sysroot=" + tool.sysroot, "--os=" + stateroot}
 	for _, arg := range m.cmdline() {
 		args = append(args, "--karg="+arg)
 	}
-	_, err := run(ctx, nil, append(args, branch)...)
+	_, err := tool.run(ctx, nil, append(args, branch)...)
 	return refusedBy(err, "ostree does not deploy it")
 }
 
 // commit streams the root file system into the repository.
-func (m *maker) commit(ctx context.Context, repo string) error {
+func (m *maker) commit(ctx context.Context, repo string, tool *ostreeTool) error {
 	s := &streamer{root: m.root, rename: deployedName, refuse: refuseUncommittable}
 	r, w := io.Pipe()
 	done := make(chan error, 1)
@@ -230,7 +230,7 @@ func (m *maker) commit(ctx context.Context, repo string) error {
 		done <- err
 	}()
 	// The disk is thrown away: nothing has to survive a power cut.
-	_, err := run(ctx, r, "ostree", "commit", repo, "--branch="+branch, "--subject=bootkiln", "--no-bindings", "--fsync=no",
+	_, err := tool.run(ctx, r, "commit", repo, "--branch="+branch, "--subject=bootkiln", "--no-bindings", "--fsync=no",
 		"--tar-autocreate-parents", "--tree=tar=/dev/stdin")
 	r.CloseWithError(err)
 	if sent := <-done; sent != nil && !errors.Is(sent, io.ErrClosedPipe) && !errors.Is(sent, err) {
@@ -243,7 +243,8 @@ func (m *maker) commit(ctx context.Context, repo string) error {
 // disk is full, or that ostree was stopped, is none.
 func refusedBy(err error, what string) error {
 	failed := (*commandError)(nil)
-	if !errors.As(err, &failed) || failed.status < 0 || isFull(err) {
+	// 125 to 127 are podman's own, which then did not come to run the program.
+	if !errors.As(err, &failed) || failed.status < 0 || failed.status >= 125 || isFull(err) {
 		return err
 	}
 	return &UnbootableError{Reason: what + ": " + strings.ReplaceAll(failed.output, "\n", "; ")}
@@ -306,8 +307,7 @@ func readEntry(sysroot string) (e bootEntry, err error) {
 }
 
 // makeImmutable does to the deployment on the disk what ostree was kept from
-// doing in the folder (mutable-deployments), because a folder that is immutable
-// cannot be removed.
+// doing in the folder.
 func makeImmutable(ctx context.Context, disk, deployment string) error {
 	out, err := run(ctx, nil, "debugfs", "-R", "stat "+deployment, disk)
 	if err != nil {
