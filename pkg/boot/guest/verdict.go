@@ -73,7 +73,7 @@ func (r *Report) Problems() []Problem {
 	}
 	var all []Problem
 	if !r.Reached {
-		all = append(all, Problem{r.unreached(), append(r.blockers(), r.Errors...)})
+		all = append(all, Problem{r.unreached(), r.why()})
 	}
 	for _, u := range r.Failed {
 		if u.Allowed == "" {
@@ -117,6 +117,15 @@ func (r *Report) unreached() string {
 		return fmt.Sprintf("%s was not reached: what it needs failed", r.Target)
 	}
 	return fmt.Sprintf("%s was not reached in time", r.Target)
+}
+
+// why is what systemd said of it, and what it is still busy with where that is
+// the reason.
+func (r *Report) why() []string {
+	if !r.TimedOut || r.Lost || r.Emergency {
+		return r.Errors
+	}
+	return append(r.blockers(), r.Errors...)
 }
 
 // blockers are the jobs that the others wait for, those that run first.
