@@ -33,9 +33,9 @@ func TestCommandsOnABuiltImage(t *testing.T) {
 	}
 
 	// Without a key there is no tag.
-	o := bootkiln(t, append([]string{"push", p.tag, s.name + ":latest"}, s.access()...)...)
+	o := bootkiln(t, append([]string{"push", "--boot=off", p.tag, s.name + ":latest"}, s.access()...)...)
 	o.want(t, 2, "would name an unsigned image", "hint: ")
-	o = bootkiln(t, append([]string{"push", p.tag, s.name}, s.access()...)...)
+	o = bootkiln(t, append([]string{"push", "--boot=off", p.tag, s.name}, s.access()...)...)
 	o.want(t, 0)
 	reference := strings.TrimSpace(o.stdout)
 	name, hash, _ := strings.Cut(reference, "@")
@@ -58,7 +58,7 @@ func TestCommandsOnABuiltImage(t *testing.T) {
 
 	// The whole transaction, of what is in the registry already.
 	o = bootkiln(t, append([]string{
-		"push", "--sign-by", s.keys.private, "--tag", "stable", "--format", "json", p.tag, s.name + ":latest",
+		"push", "--boot=off", "--sign-by", s.keys.private, "--tag", "stable", "--format", "json", p.tag, s.name + ":latest",
 	}, s.access()...)...)
 	o.want(t, 0)
 	requests := s.proxy.forget()

@@ -51,7 +51,7 @@ func (s *site) destination(tags ...string) string {
 	return "sign: {key: " + s.keys.private + "}\npublish: [{to: " + s.name + ", tags: [" + strings.Join(tags, ", ") + "]}]"
 }
 
-func (s *site) publishArgs(p *project) []string { return p.args("publish", s.access()...) }
+func (s *site) publishArgs(p *project) []string { return p.args("publish", append(s.access(), "--boot=off")...) }
 
 func (s *site) publish(t testing.TB, p *project) outcome {
 	t.Helper()
@@ -84,7 +84,7 @@ func TestPublish(t *testing.T) {
 	for _, stage := range result.Stages {
 		stages = append(stages, stage.Name)
 	}
-	if diff := cmp.Diff([]string{"plan", "preflight", "build", "check", "push", "sign", "verify", "tag"}, stages); diff != "" {
+	if diff := cmp.Diff([]string{"plan", "preflight", "build", "check", "boot", "push", "sign", "verify", "tag"}, stages); diff != "" {
 		t.Errorf("stages (-want +got):\n%s", diff)
 	}
 	tags := done.Tags

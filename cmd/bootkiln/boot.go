@@ -246,15 +246,7 @@ func causes(img image.Image) func(context.Context) ([]boot.Cause, error) {
 		if err != nil {
 			return nil, err
 		}
-		var found []boot.Cause
-		for _, f := range report.Findings {
-			message := f.Message
-			if f.Path != "" {
-				message = "/" + f.Path + ": " + message
-			}
-			found = append(found, boot.Cause{Rule: f.Rule, Message: message})
-		}
-		return found, nil
+		return boot.CausesIn(report), nil
 	}
 }
 

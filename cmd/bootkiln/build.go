@@ -23,6 +23,7 @@ type baking struct {
 	out       string
 	isolation string
 	noCache   bool
+	boot      bootFlag
 	registry  registryFlags
 	store     storeFlags
 	format    formatFlag
@@ -128,8 +129,10 @@ func newBuildCmd(e *env, g *globals) *cobra.Command {
 		Use:   "build RECIPE",
 		Short: "Build the image into the local store, and check it",
 		Long: `Builds the image into the store that podman and bootc use too, and checks that
-it can be deployed and boot. Needs root. Prints the image's name.`,
+it can be deployed and boot; with --boot, boots it too. Needs root. Prints the
+image's name.`,
 		Example: `  bootkiln build recipe.yaml
+  bootkiln build --boot auto recipe.yaml
   bootkiln build --no-cache --isolation chroot recipe.yaml`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
@@ -139,6 +142,7 @@ it can be deployed and boot. Needs root. Prints the image's name.`,
 		},
 	}
 	o.register(cmd)
+	o.boot.register(cmd, "it is not")
 	o.registry.registerAccess(cmd)
 	return cmd
 }
@@ -153,6 +157,14 @@ func (o *baking) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer closing(v, &err)
+	if o.boot.value != "" && o.boot.value != pipeline.BootOff {
+		options, err := o.registry.options(o.env)
+		if err != nil {
+			return err
+		}
+		o.boot.overrule(v.input.Recipe)
+		bootServices(&v.services, options)
+	}
 	result, err := pipeline.Build(ctx, v.input, v.services)
 	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {
 		return err

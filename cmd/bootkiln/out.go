@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootkiln/bootkiln/pkg/boot"
 )
 
 // The files of the output folder.
@@ -15,6 +17,9 @@ const (
 	outContainerfile = "Containerfile"
 	outLog           = "build.log"
 	outCheck         = "check.json"
+	outBoot          = boot.ReportName
+	outConsole       = boot.ConsoleName
+	outScreenshot    = boot.ScreenshotName
 	outResult        = "result.json"
 )
 
@@ -47,7 +52,7 @@ func clearOut(dir string, d *os.File) error {
 	if err != nil {
 		return fmt.Errorf("reading the output folder: %w", err)
 	}
-	ours := []string{outContainerfile, outLog, outCheck, outResult}
+	ours := []string{outContainerfile, outLog, outCheck, outBoot, outConsole, outScreenshot, outResult}
 	for _, name := range names {
 		// A killed run leaves a file under the name that it has while it is written.
 		begun, hidden := strings.CutPrefix(name, ".")

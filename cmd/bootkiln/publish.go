@@ -16,10 +16,11 @@ func newPublishCmd(e *env, g *globals) *cobra.Command {
 	o := &baking{env: e, globals: g}
 	cmd := &cobra.Command{
 		Use:   "publish RECIPE",
-		Short: "Build, check, push, sign, verify and tag: the whole way",
-		Long: `Takes a recipe all the way: it is built and checked, pushed by digest, signed,
-accepted by the containers policy engine, and only then tagged, the floating tag
-last. Whatever fails on the way, no tag names an unsigned image. Needs root.`,
+		Short: "Build, check, boot, push, sign, verify and tag: the whole way",
+		Long: `Takes a recipe all the way: it is built, checked, booted in a virtual machine
+(see 'bootkiln boot'), pushed by digest, signed, accepted by the containers policy
+engine, and only then tagged, the floating tag last. Whatever fails on the way, no
+tag names an unsigned image. Needs root.`,
 		Example: `  bootkiln publish recipe.yaml
   COSIGN_PASSWORD=… bootkiln publish --format json recipe.yaml | jq -r '.published[].digest'`,
 		Args:              cobra.ExactArgs(1),
@@ -30,6 +31,7 @@ last. Whatever fails on the way, no tag names an unsigned image. Needs root.`,
 		},
 	}
 	o.register(cmd)
+	o.boot.register(cmd, "as the recipe says")
 	o.registry.register(cmd)
 	return cmd
 }
@@ -56,6 +58,8 @@ func (o *baking) publish(ctx context.Context) (err error) {
 		return err
 	}
 	defer closing(v, &err)
+	o.boot.overrule(v.input.Recipe)
+	bootServices(&v.services, options)
 	publishServices(&v.services, options, signer)
 	result, err := pipeline.Run(ctx, v.input, v.services)
 	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {

@@ -26,6 +26,7 @@ type pushOptions struct {
 	key       string
 	skip      []string
 	private   bool
+	boot      bootFlag
 	registry  registryFlags
 	store     storeFlags
 	format    formatFlag
@@ -35,12 +36,12 @@ func newPushCmd(e *env, g *globals) *cobra.Command {
 	o := &pushOptions{env: e, globals: g}
 	cmd := &cobra.Command{
 		Use:   "push IMAGE REF",
-		Short: "Publish an image that exists: check, push, sign, verify, tag",
+		Short: "Publish an image that exists: check, boot, push, sign, verify, tag",
 		Long: `Brings an image of the local store, or of an OCI layout (oci:DIR), to a
-registry: it is checked, pushed by digest, signed, accepted by the containers
-policy engine, and only then tagged, with the tag of REF and each --tag. Without
---sign-by it gets no tag, because no tag ever names an unsigned image. Prints
-REPOSITORY@DIGEST.
+registry: it is checked and booted, pushed by digest, signed, accepted by the
+containers policy engine, and only then tagged, with the tag of REF and each
+--tag. Without --sign-by it gets no tag, because no tag ever names an unsigned
+image. Prints REPOSITORY@DIGEST.
 
 Images of Red Hat Enterprise Linux, which its licence forbids to pass on to the
 public, go nowhere without --private, but to this machine.`,
@@ -58,6 +59,7 @@ public, go nowhere without --private, but to this machine.`,
 	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
 	cmd.Flags().BoolVar(&o.private, "private", false, "not everyone can pull from REF")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
+	o.boot.register(cmd, pipeline.BootAuto)
 	o.registry.register(cmd)
 	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
@@ -127,6 +129,8 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 		Progress: e.progress(o.globals), Now: e.now,
 		Check: checkService(rules, nil),
 	}
+	o.boot.overrule(in.Recipe)
+	bootServices(&s, options)
 	publishServices(&s, options, signer)
 	result, err := pipeline.Push(ctx, in, img, s)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bootkiln/bootkiln/pkg/boot"
+	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
 	"github.com/bootkiln/bootkiln/pkg/build"
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
@@ -91,6 +93,28 @@ func checkService(o check.Options, openBase func(context.Context, string) (image
 			o.Base, o.BaseError = openBase(ctx, base)
 		}
 		return check.Run(ctx, img, o)
+	}
+}
+
+// bootServices fill in what boots an image, in folders where those for the
+// registry are.
+func bootServices(s *pipeline.Services, o registry.Options) {
+	s.BootReady = func(context.Context) error {
+		model, err := qemu.ModelFor("")
+		if err != nil {
+			return err
+		}
+		_, err = model.Program()
+		return err
+	}
+	s.Boot = func(ctx context.Context, img image.Image, b boot.Options) (*boot.Result, error) {
+		dir, remove, err := o.WorkDir()
+		if err != nil {
+			return nil, err
+		}
+		defer remove()
+		b.Dir, b.Reference = dir, storeName(img)
+		return boot.Boot(ctx, img, b)
 	}
 }
 

@@ -91,7 +91,7 @@ func (b *booting) arguments() []string {
 	args := []string{
 		"console=tty0", "console=" + b.model.Console,
 		// What an image asks for with "quiet" would hide the evidence.
-		"loglevel=6", "systemd.show_status=1",
+		"loglevel=7", "systemd.show_status=1",
 	}
 	args = append(args, guest.KernelArgs(b.model.Channel)...)
 	if b.Interact == nil {

@@ -63,9 +63,6 @@ type Result struct {
 	// screenshot as PNG; both are files of their own.
 	Log     []byte `json:"-"`
 	Picture []byte `json:"-"`
-	// Skipped says that the image was not booted, because that was asked for; then
-	// nothing else is set but Image.
-	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Failure is why an image failed its boot.

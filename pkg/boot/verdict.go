@@ -8,6 +8,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/boot/guest"
 	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
+	"github.com/bootkiln/bootkiln/pkg/check"
 )
 
 // judge turns what was seen into the verdict. systemd's word counts before the
@@ -142,4 +143,17 @@ func (b *booting) explained(ctx context.Context) (*Result, error) {
 		}
 	}
 	return b.result, nil
+}
+
+// CausesIn returns the findings of the checks, for [Options.Causes].
+func CausesIn(report *check.Report) []Cause {
+	var all []Cause
+	for _, f := range report.Findings {
+		message := f.Message
+		if f.Path != "" {
+			message = "/" + f.Path + ": " + message
+		}
+		all = append(all, Cause{Rule: f.Rule, Message: message})
+	}
+	return all
 }

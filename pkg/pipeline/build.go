@@ -167,6 +167,7 @@ func (r *run) check(ctx context.Context, img image.Image) error {
 		if err != nil {
 			return err
 		}
+		r.report = report
 		failed, err := check.Assertions(ctx, img, r.in.Recipe.Tests)
 		// Also of an image that could not be tested: what was found is found.
 		r.result.Checks = &CheckCount{Errors: report.Errors, Warnings: report.Warnings, FailedTests: len(failed)}

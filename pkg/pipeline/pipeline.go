@@ -1,4 +1,4 @@
-// Package pipeline is the order of the work: plan, build, check, push, sign,
+// Package pipeline is the order of the work: plan, build, check, boot, push, sign,
 // verify, tag. It is the only package that knows every stage, and knows
 // nothing else.
 package pipeline
@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
@@ -58,6 +59,11 @@ type Services struct {
 	// pinned it, "" for one that was not built here; repos are the recipe's,
 	// some of which it keeps. The recipe's own assertions come from the recipe.
 	Check func(ctx context.Context, img image.Image, base string, repos []recipe.Repo) (*check.Report, error)
+	// BootReady proves that this machine has what booting needs, and Boot boots the
+	// image; neither is called where the recipe's boot is off. Boot gets what the
+	// recipe says.
+	BootReady func(ctx context.Context) error
+	Boot      func(ctx context.Context, img image.Image, o boot.Options) (*boot.Result, error)
 	// Push uploads the image by digest; no tag is written.
 	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
 	// Sign attaches a signature to the digest; nil leaves the image unsigned,
@@ -78,8 +84,8 @@ type Services struct {
 // "latest". The result is returned, and
 // written to the output folder, whether the run went well or not: it says how
 // far it came. Problems of the recipe are a [*diag.ListError]; an image that
-// must not be published is a [*check.FailedError], a [*TestError], or both. A
-// target that the image's licence keeps it from is a problem of the recipe, of
+// must not be published is a [*check.FailedError], a [*TestError], or both, or a
+// [*boot.FailedError]. A target that the image's licence keeps it from is a problem of the recipe, of
 // [CodeRestricted].
 func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	r := &run{Services: s, in: in, result: newResult(in), untagged: []string{"latest"}}
@@ -92,7 +98,7 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err := r.guardBase(r.planned.Base); err != nil {
 		return r.result, err
 	}
-	if err := r.preflight(ctx); err != nil {
+	if err := errors.Join(r.bootable(ctx), r.preflight(ctx)); err != nil {
 		return r.result, err
 	}
 	if err := r.resolve(ctx); err != nil {
@@ -108,11 +114,14 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err := r.check(ctx, img); err != nil {
 		return r.result, err
 	}
+	if err := r.boot(ctx, img); err != nil {
+		return r.result, err
+	}
 	return r.result, r.publish(ctx, img)
 }
 
 // Build is the first half of [Run]: an image in the store that passed its
-// checks.
+// checks, and where there is a service for it, boots.
 func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	r := &run{Services: s, in: in, result: newResult(in)}
 	defer func() { err = r.finish(err) }()
@@ -121,6 +130,11 @@ func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err != nil {
 		return r.result, err
 	}
+	if r.Boot != nil {
+		if err := r.bootable(ctx); err != nil {
+			return r.result, err
+		}
+	}
 	if err := r.resolve(ctx); err != nil {
 		return r.result, err
 	}
@@ -128,7 +142,10 @@ func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err != nil {
 		return r.result, err
 	}
-	return r.result, r.check(ctx, img)
+	if err := r.check(ctx, img); err != nil || r.Boot == nil {
+		return r.result, err
+	}
+	return r.result, r.boot(ctx, img)
 }
 
 // Push is the second half of [Run], for an image that exists: it goes by
@@ -142,10 +159,13 @@ func Push(ctx context.Context, in Input, img image.Image, s Services) (_ *Result
 	if err := r.guardImage(ctx, img); err != nil {
 		return r.result, err
 	}
-	if err := r.preflight(ctx); err != nil {
+	if err := errors.Join(r.bootable(ctx), r.preflight(ctx)); err != nil {
 		return r.result, err
 	}
 	if err := r.check(ctx, img); err != nil {
+		return r.result, err
+	}
+	if err := r.boot(ctx, img); err != nil {
 		return r.result, err
 	}
 	return r.result, r.publish(ctx, img)
@@ -157,6 +177,8 @@ type run struct {
 	result *Result
 	// planned is what is built.
 	planned *plan.Plan
+	// report is what the checks found.
+	report *check.Report
 	// untagged are the tags of a target that names none.
 	untagged []string
 }

@@ -16,6 +16,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
@@ -34,6 +35,8 @@ type kiln struct {
 	img  image.Image
 	// base is what the image that was checked is made from.
 	base string
+	// booted is what an image was booted with.
+	booted boot.Options
 	// found is what asking for names finds.
 	found diag.List
 	// tags is what the registry has.
@@ -68,6 +71,16 @@ func (k *kiln) services() Services {
 			}
 			k.calls = append(k.calls, "check")
 			return report, nil
+		},
+		BootReady: func(context.Context) error { return k.did("ready to boot") },
+		Boot: func(_ context.Context, img image.Image, o boot.Options) (*boot.Result, error) {
+			k.booted = o
+			b := &boot.Result{Image: img.Location(), Verdict: boot.Booted, Target: o.Target, Log: []byte("Linux\n")}
+			k.calls = append(k.calls, "boot")
+			if k.fail["boot"] != nil {
+				b.Verdict, b.Failure = boot.Failed, &boot.Failure{Class: boot.Panic}
+			}
+			return b, nil
 		},
 		Push: func(_ context.Context, _ image.Image, repository string, _ progress.Stage) (image.Pinned, error) {
 			return image.Pinned{Repository: repository, Digest: pushed}, k.did("push " + repository)
@@ -127,7 +140,7 @@ func TestRun(t *testing.T) {
 	// What the promises say: checked before it is pushed, signed and verified
 	// before it is tagged, the floating tag last, and read back at the end.
 	want := []string{
-		"preflight registry.lan/a", "preflight registry.lan/b", "build", "check",
+		"ready to boot", "preflight registry.lan/a", "preflight registry.lan/b", "build", "check", "boot",
 		"push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
 		"tag registry.lan/a:12.20261121", "tag registry.lan/a:k6.1.0-56", "tag registry.lan/a:latest", "verify registry.lan/a",
 		"push registry.lan/b", "sign registry.lan/b", "verify registry.lan/b", "tag registry.lan/b:latest", "verify registry.lan/b",
@@ -152,7 +165,7 @@ func TestRun(t *testing.T) {
 	if p := result.Published[0]; !p.Signed || !p.Verified || len(p.Tags) != 3 || p.Digest != pushed {
 		t.Errorf("published %+v", p)
 	}
-	for _, name := range []string{"Containerfile", "check.json"} {
+	for _, name := range []string{"Containerfile", "check.json", "boot.json", "console.log"} {
 		if _, err := os.Stat(filepath.Join(in.Out, name)); err != nil {
 			t.Error(err)
 		}
@@ -164,9 +177,9 @@ func TestRunAsksForNames(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(twoTargets, "sign:", "packages: {install: [wien]}\nsign:", 1)
 	for name, run := range map[string]func(context.Context, Input, Services) (*Result, error){"Run": Run, "Build": Build} {
-		before := []string{"preflight registry.lan/a", "preflight registry.lan/b"}
+		before := []string{"ready to boot", "preflight registry.lan/a", "preflight registry.lan/b"}
 		if name == "Build" {
-			before = nil
+			before = []string{"ready to boot"}
 		}
 		k := newKiln(t)
 		k.found = diag.List{{Severity: diag.Note, Code: "unknown-package", Message: "optional"}}
@@ -199,7 +212,7 @@ func TestRunAsksForNames(t *testing.T) {
 func TestRunStops(t *testing.T) {
 	t.Parallel()
 	for _, failing := range []string{
-		"preflight registry.lan/a", "build", "check", "push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
+		"preflight registry.lan/a", "build", "check", "boot", "push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
 		"tag registry.lan/a:12.20261121",
 	} {
 		t.Run(failing, func(t *testing.T) {
@@ -207,11 +220,16 @@ func TestRunStops(t *testing.T) {
 			k, in := newKiln(t), load(t, twoTargets)
 			k.fail[failing] = errBroken
 			result, err := Run(t.Context(), in, k.services())
-			if failing == "check" {
+			switch {
+			case failing == "check":
 				if failed := (*check.FailedError)(nil); !errors.As(err, &failed) {
 					t.Errorf("want a failed check, got %v", err)
 				}
-			} else if !errors.Is(err, errBroken) {
+			case failing == "boot":
+				if failed := (*boot.FailedError)(nil); !errors.As(err, &failed) {
+					t.Errorf("want a failed boot, got %v", err)
+				}
+			case !errors.Is(err, errBroken):
 				t.Errorf("want %v, got %v", errBroken, err)
 			}
 			// Every target is looked at before the build, whatever the first says.
@@ -291,8 +309,8 @@ func TestRunNamesTagsFirst(t *testing.T) {
 	if !errors.As(err, &problems) || problems.List[0].Code != "unknown-fact" {
 		t.Errorf("want a problem of the recipe, got %v", err)
 	}
-	if len(k.calls) > 0 {
-		t.Errorf("did %v", k.calls)
+	if diff := cmp.Diff([]string{"ready to boot"}, k.calls); diff != "" {
+		t.Errorf("did %s", diff)
 	}
 }
 
@@ -305,7 +323,7 @@ func TestRunKnowsAllTargetsFirst(t *testing.T) {
 	if problems := (*diag.ListError)(nil); !errors.As(err, &problems) || problems.List[0].Code != "unknown-fact" {
 		t.Errorf("want a problem of the recipe, got %v", err)
 	}
-	if last := k.calls[len(k.calls)-1]; last != "check" {
+	if last := k.calls[len(k.calls)-1]; last != "boot" {
 		t.Errorf("went on to %q", last)
 	}
 

@@ -27,6 +27,8 @@ type Result struct {
 	Image string `json:"image"`
 	// Checks counts the findings of the image's checks, by severity.
 	Checks *CheckCount `json:"checks,omitempty"`
+	// Boot is what became of the boot, nil where the run did not come to it.
+	Boot *Boot `json:"boot,omitempty"`
 	// OptionalUnavailable are the optional packages that could not be installed,
 	// in the order in which they were tried.
 	OptionalUnavailable []string `json:"optionalUnavailable,omitempty"`
