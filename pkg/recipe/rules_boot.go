@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -56,7 +57,7 @@ var (
 		inspect: func(text string, _ *source) *fault {
 			if _, err := regexp.Compile(text); err != nil {
 				why := err.Error()
-				if parse, ok := err.(*syntax.Error); ok {
+				if parse, ok := errors.AsType[*syntax.Error](err); ok {
 					why = fmt.Sprintf("%s: %s", parse.Code, quote(parse.Expr))
 				}
 				return &fault{why: why}

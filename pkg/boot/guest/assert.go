@@ -33,7 +33,7 @@ func (w *watcher) assert(ctx context.Context, e Expect) error {
 		if allOK(states) {
 			break
 		}
-		if _, err := w.channel.run(ctx, "sleep 1", asking); err != nil {
+		if _, err := w.channel.run(ctx, "sleep 1"); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func (w *watcher) states(ctx context.Context, e Expect) ([]Assertion, error) {
 	}
 	listening := map[Port]bool{}
 	for _, protocol := range []string{"tcp", "udp"} {
-		got, err := w.channel.run(ctx, fmt.Sprintf("cat /proc/net/%s /proc/net/%[1]s6", protocol), asking)
+		got, err := w.channel.run(ctx, fmt.Sprintf("cat /proc/net/%s /proc/net/%[1]s6", protocol))
 		if err != nil {
 			return nil, err
 		}

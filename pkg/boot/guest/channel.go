@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// asking is how long the answer to a question takes at most, before the shell
+// is taken for lost. An emulated machine under load is slow.
+const asking = 30 * time.Second
+
 // greeting is how long a shell may take to greet before it is asked again.
 const greeting = 10 * time.Second
 
@@ -128,17 +132,17 @@ func (c *channel) connect(ctx context.Context) error {
 	}
 }
 
-// run runs a command of a POSIX shell as root, which may take as long as
-// patience says, and returns what it printed, standard error included. A
-// command that is lost, as with a shell that was killed, runs once more.
-func (c *channel) run(ctx context.Context, command string, patience time.Duration) (answer, error) {
+// run runs a command of a POSIX shell as root and returns what it printed,
+// standard error included. A command that is lost, as with a shell that was
+// killed, runs once more.
+func (c *channel) run(ctx context.Context, command string) (answer, error) {
 	for {
 		if !c.open {
 			if err := c.connect(ctx); err != nil {
 				return answer{}, err
 			}
 		}
-		got, err := c.once(ctx, command, patience)
+		got, err := c.once(ctx, command, asking)
 		if !errors.Is(err, errSilent) {
 			return got, err
 		}
@@ -148,8 +152,8 @@ func (c *channel) run(ctx context.Context, command string, patience time.Duratio
 	}
 }
 
-// once is run for a command that must not run twice; it ends with errSilent
-// where there is no answer in time.
+// once is run for a command that must not run twice, and may take as long as
+// patience says; it ends with errSilent where there is no answer by then.
 func (c *channel) once(ctx context.Context, command string, patience time.Duration) (answer, error) {
 	c.last++
 	id := c.last

@@ -44,11 +44,6 @@ const (
 	endMark   = "end"
 )
 
-// mark returns a marker as a shell has to print it.
-func (f *frames) mark(kind string, id int) string {
-	return f.word + "-" + kind + strconv.Itoa(id)
-}
-
 // printing returns a command that prints a marker and is not taken for it when
 // the tty echoes the command.
 func (f *frames) printing(kind string, id int) string {

@@ -16,12 +16,12 @@ const (
 // gather asks what happened.
 func (w *watcher) gather(ctx context.Context, allowed []string) error {
 	r := w.report
-	kernel, err := w.channel.run(ctx, "uname -r", asking)
+	kernel, err := w.channel.run(ctx, "uname -r")
 	if err != nil {
 		return err
 	}
 	r.Kernel = strings.Join(lines(kernel.output, 1), "")
-	release, err := w.channel.run(ctx, "cat /etc/os-release", asking)
+	release, err := w.channel.run(ctx, "cat /etc/os-release")
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (w *watcher) gather(ctx context.Context, allowed []string) error {
 		return err
 	}
 	if !r.Reached {
-		said, err := w.channel.run(ctx, fmt.Sprintf("journalctl -b -n %d -o cat --no-pager -p err _PID=1", 2*mostLog), asking)
+		said, err := w.channel.run(ctx, fmt.Sprintf("journalctl -b -n %d -o cat --no-pager -p err _PID=1", 2*mostLog))
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (w *watcher) gather(ctx context.Context, allowed []string) error {
 
 // failed asks which units failed, why, and what they said.
 func (w *watcher) failed(ctx context.Context, allowed []string) error {
-	got, err := w.channel.run(ctx, "systemctl list-units --state=failed --all --no-legend --no-pager --plain --full", asking)
+	got, err := w.channel.run(ctx, "systemctl list-units --state=failed --all --no-legend --no-pager --plain --full")
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (w *watcher) failed(ctx context.Context, allowed []string) error {
 			u.Result, u.Status = shown[0]["Result"], shown[0].number("ExecMainStatus")
 		}
 		if i < mostLogs {
-			log, err := w.channel.run(ctx, fmt.Sprintf("journalctl -b -n %d -o cat --no-pager -u %s", mostLog, quote(name)), asking)
+			log, err := w.channel.run(ctx, fmt.Sprintf("journalctl -b -n %d -o cat --no-pager -u %s", mostLog, quote(name)))
 			if err != nil {
 				return err
 			}

@@ -33,8 +33,8 @@ func TestTimes(t *testing.T) {
 
 func TestParseOSRelease(t *testing.T) {
 	t.Parallel()
-	got := parseOSRelease([]byte("# a comment\nNAME=\"A \\\"B\\\" C\"\nID=debian\n\nPRETTY_NAME='x y'\nEMPTY=\nbroken\nBAD=\"\x1b[31m\"\n"))
-	want := map[string]string{"NAME": `A "B" C`, "ID": "debian", "PRETTY_NAME": "x y", "EMPTY": "", "BAD": "\uFFFD[31m"}
+	got := parseOSRelease([]byte("# a comment\nNAME=\"A \\\"B\\\" C\"\nID=debian\n\nPRETTY_NAME='x y'\nEMPTY=\nbroken\nBAD=\"\x1b[31mred\x1bc\"\n"))
+	want := map[string]string{"NAME": `A "B" C`, "ID": "debian", "PRETTY_NAME": "x y", "EMPTY": "", "BAD": "red\uFFFDc"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

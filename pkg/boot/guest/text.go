@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,10 +10,17 @@ import (
 // longestText is the most bytes of a line of the guest's that are kept.
 const longestText = 400
 
-// clean makes a line of the guest's fit to be shown: no control characters,
-// which could drive a terminal, nothing that is not Unicode text, and not too
-// long.
+// colour is what programs make their output coloured with, as ECMA-48 has it.
+var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// clean makes a line of the guest's fit to be shown: without colours and other
+// control characters, which could drive a terminal, without what is not Unicode
+// text, and not too long.
 func clean(line string) string {
+	if len(line) > 4*longestText {
+		line = line[:4*longestText]
+	}
+	line = colour.ReplaceAllString(line, "")
 	if len(line) > longestText {
 		line = line[:longestText]
 		for len(line) > 0 && !utf8.RuneStart(line[len(line)-1]) {

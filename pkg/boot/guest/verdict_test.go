@@ -115,7 +115,7 @@ func TestCommands(t *testing.T) {
 			{Command{Contains: text("b")}, reply{0, "a\nb"}, ""},
 			{Command{Contains: text("x")}, reply{0, ""}, `"x" is not in what it printed; it printed nothing`},
 			{Command{Status: 2}, reply{2, ""}, ""},
-			{Command{Status: 2}, reply{0, "\x1b[1mhi"}, `it ended with status 0; it printed "` + "\uFFFD" + `[1mhi"`},
+			{Command{Status: 2}, reply{0, "\x1b]1mhi"}, `it ended with status 0; it printed "` + "\uFFFD" + `]1mhi"`},
 			{Command{}, reply{124, ""}, "it was not done after 1m0s; it printed nothing"},
 		} {
 			c.command.Run = "check it's"

@@ -7,9 +7,6 @@ import (
 )
 
 const (
-	// asking is how long the answer to a question takes at most, before the
-	// shell is taken for lost. An emulated machine under load is slow.
-	asking = 30 * time.Second
 	// settling is how long units may still start once the target is reached:
 	// what fails after it is told too, what never ends is not waited for.
 	settling = time.Minute
@@ -40,7 +37,7 @@ func (w *watcher) show(ctx context.Context, keys []string, units ...string) ([]p
 	for _, u := range units {
 		command += " " + quote(u)
 	}
-	got, err := w.channel.run(ctx, command, asking)
+	got, err := w.channel.run(ctx, command)
 	return parseShow(got.output), err
 }
 
@@ -81,7 +78,7 @@ func (w *watcher) watch(ctx context.Context) error {
 		if strings.HasSuffix(w.report.State, "ing") && w.report.State != "running" {
 			wait = "timeout 5 systemctl is-system-running --wait || sleep 1"
 		}
-		if _, err := w.channel.run(ctx, wait, asking); err != nil {
+		if _, err := w.channel.run(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -122,7 +119,7 @@ func (w *watcher) judge(manager properties, units []properties) bool {
 
 // jobs asks what systemd has still to do.
 func (w *watcher) jobs(ctx context.Context) error {
-	got, err := w.channel.run(ctx, "systemctl list-jobs --no-legend --no-pager --plain --full", asking)
+	got, err := w.channel.run(ctx, "systemctl list-jobs --no-legend --no-pager --plain --full")
 	w.report.Waiting = parseJobs(got.output)
 	return err
 }
