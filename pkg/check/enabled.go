@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -81,6 +82,12 @@ func (e *enabledUnits) addLinks(dir string) error {
 	return nil
 }
 
+// maxAsked bounds the units that are asked for: systems have some hundreds, and
+// a hostile unit file names as many as it likes.
+const maxAsked = 100_000
+
+var errTooManyUnits = errors.New("the units of the image ask for more than 100000 others")
+
 // startedUnit is a unit that systemd starts, with what its files say.
 type startedUnit struct {
 	name, file string
@@ -93,14 +100,24 @@ type startedUnit struct {
 // they are masked or not there, are left out.
 func (e *enabledUnits) started(ctx context.Context) ([]startedUnit, error) {
 	queue := []string{"default.target"}
+	asked := map[string]bool{}
+	ask := func(unit string) {
+		if !asked[unit] {
+			asked[unit] = true
+			queue = append(queue, unit)
+		}
+	}
 	for _, l := range e.links {
-		queue = append(queue, l.unit)
+		ask(l.unit)
 	}
 	var out []startedUnit
 	met := map[string]bool{}
 	for ; len(queue) > 0; queue = queue[1:] {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if len(asked) > maxAsked {
+			return nil, errTooManyUnits
 		}
 		unit := e.canonical(queue[0])
 		if met[unit] {
@@ -119,9 +136,11 @@ func (e *enabledUnits) started(ctx context.Context) ([]startedUnit, error) {
 			return nil, err
 		}
 		out = append(out, startedUnit{unit, file, settings})
-		queue = append(queue, named(settings, unit, "Wants", "Requires", "BindsTo", "Upholds")...)
+		for _, name := range named(settings, unit, "Wants", "Requires", "BindsTo", "Upholds") {
+			ask(name)
+		}
 		if service := activated(settings, unit); service != "" {
-			queue = append(queue, service)
+			ask(service)
 		}
 	}
 	slices.SortFunc(out, func(a, b startedUnit) int { return strings.Compare(a.name, b.name) })

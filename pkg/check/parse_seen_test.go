@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -159,6 +160,24 @@ func TestHostileUnits(t *testing.T) {
 		if f.Rule == "default-target" {
 			t.Errorf("found %s: %s", f.Path, f.Message)
 		}
+	}
+}
+
+// Units that name more others than can be looked for are not looked for.
+func TestTooManyUnits(t *testing.T) {
+	t.Parallel()
+	text := func(kind string) fake.File {
+		var b strings.Builder
+		b.WriteString("[Unit]\nWants=")
+		for i := range maxAsked/2 + 1 {
+			fmt.Fprintf(&b, "%s%d.path ", kind, i)
+		}
+		return fake.Text(b.String() + "\n")
+	}
+	rep := fixture{add: fake.Files{system + "default.target": text("a"), "etc/systemd/system/sockets.target.wants/b.target": fake.Link("../b.target"), system + "b.target": text("b")}}.check(t)
+	i := slices.IndexFunc(rep.Rules, func(o Outcome) bool { return o.ID == "unit-programs" })
+	if o := rep.Rules[i]; o.Status != StatusCouldNotRun || o.Reason != errTooManyUnits.Error() {
+		t.Errorf("%+v", o)
 	}
 }
 

@@ -28,6 +28,9 @@ func (u *units) requiredByDefault(ctx context.Context) (requiredBy map[string]st
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
+		if len(requiredBy) > maxAsked {
+			return nil, nil, errTooManyUnits
+		}
 		unit := queue[0]
 		problems, required, err := u.essential(unit, requiredBy[unit])
 		if err != nil {
