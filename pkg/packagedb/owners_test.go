@@ -1,6 +1,7 @@
 package packagedb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"testing"
@@ -149,6 +150,21 @@ func TestMalformedHeaders(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+func FuzzNDB(f *testing.F) {
+	f.Add(ndb(bash))
+	f.Add(ndb(bash, bash)[:5000])
+	f.Fuzz(func(t *testing.T, content []byte) {
+		total := 0
+		_ = readNDB(bytes.NewReader(content), int64(len(content)), func(blob []byte) error {
+			total += len(blob)
+			return nil
+		})
+		if total > len(content) {
+			t.Errorf("%d bytes of packages in %d", total, len(content))
+		}
+	})
 }
 
 func FuzzRPMHeader(f *testing.F) {

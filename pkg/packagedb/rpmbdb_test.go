@@ -58,7 +58,8 @@ func TestBerkeleyDatabase(t *testing.T) {
 			}
 			want := []Owner{
 				{Package{Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19", Source: "gpg-pubkey", Format: "rpm"}, []string{}},
-				{kiln, []string{"usr/bin/kiln"}}, {doc, pages},
+				{kiln, []string{"usr/bin/kiln"}},
+				{doc, pages},
 			}
 			for _, o := range got {
 				if strings.HasSuffix(o.Name, "-doc") {

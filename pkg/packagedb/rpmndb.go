@@ -27,9 +27,18 @@ func ndbBlobs(local string, each func([]byte) error) error {
 		return err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return readNDB(f, info.Size(), each)
+}
+
+// readNDB reads a database of that many bytes.
+func readNDB(f io.ReaderAt, total int64, each func([]byte) error) error {
 	le := binary.LittleEndian
 	header := make([]byte, 2*ndbBlock)
-	if _, err := io.ReadFull(f, header); err != nil {
+	if _, err := f.ReadAt(header, 0); err != nil {
 		return fmt.Errorf("malformed ndb database: %w", err)
 	}
 	pages := le.Uint32(header[12:])
@@ -37,14 +46,10 @@ func ndbBlobs(local string, each func([]byte) error) error {
 		return errors.New("malformed ndb database: no header that is known")
 	}
 	slots := make([]byte, (int(pages)*ndbPageSlots-2)*ndbBlock)
-	if _, err := io.ReadFull(f, slots); err != nil {
+	if _, err := f.ReadAt(slots, int64(len(header))); err != nil {
 		return fmt.Errorf("malformed ndb database: %w", err)
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	left := info.Size() // no package is there twice, so that all are as large as the file at most
+	left := total // no package is there twice, so that all are as large as the file at most
 	for ; len(slots) > 0; slots = slots[ndbBlock:] {
 		number := le.Uint32(slots[4:])
 		if le.Uint32(slots) != ndbSlotMagic {
