@@ -53,7 +53,7 @@ var (
 	}
 
 	regexpRule = &rule{
-		what: "a regular expression", form: "as RE2 has them, as in ^systemd 2[0-9]+", longest: 1024,
+		what: "a regular expression", form: "as RE2 has them, as in ^kiln-[0-9]+$", longest: 1024,
 		inspect: func(text string, _ *source) *fault {
 			if _, err := regexp.Compile(text); err != nil {
 				why := err.Error()

@@ -15,7 +15,7 @@ var bootRecord = record[Boot]{
 		{
 			key: "mode",
 			doc: "The way in: direct has the root file system on the disk as it is, ostree deploys it as bootc does, install lets the image's own " +
-				"bootc write the disk, auto takes the last of these that is possible; off does not boot it, and then nobody has seen it boot. " +
+				"bootc write the disk, auto takes the strongest of them that is possible, install before ostree before direct; off does not boot it, and then nobody has seen it boot. " +
 				"Without it, auto.",
 			examples: []string{"ostree", "off"},
 			value:    text(bootModeRule, func(b *Boot) *String { return &b.Mode }),
@@ -111,7 +111,7 @@ var bootCommandRecord = record[BootCommand]{
 		{
 			key:      "matches",
 			doc:      "A regular expression, as RE2 has them, that some of its output has to match.",
-			examples: []string{"\"^systemd 2[0-9]+\""},
+			examples: []string{"\"^kiln-[0-9]+$\""},
 			value:    text(regexpRule, func(c *BootCommand) *String { return &c.Matches }),
 		},
 	},

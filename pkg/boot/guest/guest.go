@@ -17,9 +17,9 @@
 // and Debian 12 have v252.
 //
 // The tty should be a second UART, ttyS1. The driver of hvc0, virtio_console,
-// is a module in Debian's kernels for clouds and may not be loaded yet, and
-// systemd-getty-generator(8) would put a login prompt on the same line. A UART
-// on PCI is ttyS0 on machines without one of their own, as aarch64's "virt".
+// is a module in Debian's kernels for clouds; where it is not loaded in time,
+// debug-shell.service gives up for good. A UART on PCI is ttyS0 on machines
+// without one of their own, as aarch64's "virt".
 package guest
 
 import (
@@ -32,7 +32,9 @@ import (
 // KernelArgs returns the kernel arguments that open the channel on the tty, as
 // in "ttyS1". The console has to be another one.
 func KernelArgs(tty string) []string {
-	return []string{"systemd.debug_shell=" + tty}
+	// systemd-getty-generator(8) would put a login prompt on the same line,
+	// where the tty is hvc0 or an argument of the image makes it a console.
+	return []string{"systemd.debug_shell=" + tty, "systemd.mask=serial-getty@" + tty + ".service"}
 }
 
 // gathering is how long it may take to ask what happened, once watching ended.

@@ -156,3 +156,11 @@ func TestCommandThatKillsTheShell(t *testing.T) {
 		}
 	})
 }
+
+func TestKernelArgs(t *testing.T) {
+	t.Parallel()
+	want := []string{"systemd.debug_shell=ttyS1", "systemd.mask=serial-getty@ttyS1.service"}
+	if diff := cmp.Diff(want, KernelArgs("ttyS1")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
