@@ -119,44 +119,96 @@ const (
 	registryPassword = "a password: with a colon"
 )
 
-// dockerRegistry is Debian's docker-registry, with the account above.
+// dockerRegistry is Debian's docker-registry.
 type dockerRegistry struct {
 	host   string // 127.0.0.1:port
 	scheme string
 	client *http.Client
 	ca     *authority
+	// dir holds its configuration, and its storage in the folder "data".
+	dir string
+	// tokens, where set, is the service that it trusts.
+	tokens *tokenService
+
+	process *exec.Cmd
+	ended   chan struct{}
+	log     bytes.Buffer
 }
 
-// startRegistry starts a registry with an empty store. Without an authority it
-// speaks plain HTTP.
+// registryConfig is what is not as usual about a registry.
+type registryConfig struct {
+	// storage is the driver and its settings, "" for a folder of the registry's.
+	storage string
+	// tokens has clients get a token, "" for an account of htpasswd; realm is the
+	// address of the service as clients see it.
+	tokens *tokenService
+	realm  string
+}
+
+// startRegistry starts a registry with an empty store and the account above.
+// Without an authority it speaks plain HTTP.
 func startRegistry(t testing.TB, ca *authority) *dockerRegistry {
 	t.Helper()
-	dir := t.TempDir()
-	r := &dockerRegistry{host: freePort(t), scheme: "http", client: &http.Client{}, ca: ca}
-	secure := ""
+	r := newRegistry(t, ca)
+	r.start(t, registryConfig{})
+	return r
+}
+
+// newRegistry prepares a registry that has an address, and does not run yet.
+func newRegistry(t testing.TB, ca *authority) *dockerRegistry {
+	t.Helper()
+	r := &dockerRegistry{host: freePort(t), scheme: "http", client: &http.Client{}, ca: ca, dir: t.TempDir()}
 	if ca != nil {
-		cert, key := ca.issue(t, dir)
-		secure = fmt.Sprintf("tls: {certificate: %s, key: %s}", cert, key)
 		r.scheme, r.client.Transport = "https", ca.transport()
 	}
-	htpasswd := exec.Command("htpasswd", "-niB", registryUser)
-	htpasswd.Stdin = strings.NewReader(registryPassword)
-	account, err := htpasswd.Output()
-	if err != nil {
-		t.Fatalf("running htpasswd: %v", err)
-	}
-	write(t, filepath.Join(dir, "htpasswd"), account)
-	config := filepath.Join(dir, "config.yml")
-	write(t, config, fmt.Appendf(nil, `version: 0.1
-log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %s/data}}
-http: {addr: %q, secret: not-secret, %s}
-auth: {htpasswd: {realm: bootkiln, path: %[1]s/htpasswd}}
-`, dir, r.host, secure))
+	return r
+}
 
-	var log bytes.Buffer
-	cmd := exec.Command("docker-registry", "serve", config)
-	cmd.Stdout, cmd.Stderr = &log, &log
+// start runs the registry until the test ends.
+func (r *dockerRegistry) start(t testing.TB, c registryConfig) {
+	t.Helper()
+	r.tokens = c.tokens
+	secure := ""
+	if r.ca != nil {
+		cert, key := r.ca.issue(t, r.dir)
+		secure = fmt.Sprintf("tls: {certificate: %s, key: %s}", cert, key)
+	}
+	if c.storage == "" {
+		c.storage = fmt.Sprintf("filesystem: {rootdirectory: %s/data}", r.dir)
+	}
+	auth := fmt.Sprintf("htpasswd: {realm: bootkiln, path: %s/htpasswd}", r.dir)
+	if c.tokens != nil {
+		auth = c.tokens.config(t, r.dir, c.realm)
+	} else {
+		htpasswd := exec.Command("htpasswd", "-niB", registryUser)
+		htpasswd.Stdin = strings.NewReader(registryPassword)
+		account, err := htpasswd.Output()
+		if err != nil {
+			t.Fatalf("running htpasswd: %v", err)
+		}
+		write(t, filepath.Join(r.dir, "htpasswd"), account)
+	}
+	write(t, filepath.Join(r.dir, "config.yml"), fmt.Appendf(nil, `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {%s, redirect: {disable: true}}
+http: {addr: %q, secret: not-secret, %s}
+auth: {%s}
+`, c.storage, r.host, secure, auth))
+	t.Cleanup(func() {
+		r.kill()
+		if t.Failed() {
+			said := r.log.Bytes()
+			t.Logf("what the registry said last:\n%s", said[max(len(said)-4096, 0):])
+		}
+	})
+	r.run(t)
+}
+
+// run starts the process, and returns when it answers.
+func (r *dockerRegistry) run(t testing.TB) {
+	t.Helper()
+	cmd := exec.Command("docker-registry", "serve", filepath.Join(r.dir, "config.yml"))
+	cmd.Stdout, cmd.Stderr = &r.log, &r.log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting the registry: %v", err)
 	}
@@ -165,27 +217,34 @@ auth: {htpasswd: {realm: bootkiln, path: %[1]s/htpasswd}}
 		_ = cmd.Wait()
 		close(ended)
 	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			said := log.Bytes()
-			t.Logf("what the registry said last:\n%s", said[max(len(said)-4096, 0):])
-		}
-	})
+	r.process, r.ended = cmd, ended
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		if resp, err := r.do(t, http.MethodGet, "/v2/", nil, nil); err == nil {
 			_ = resp.Body.Close()
-			return r
+			return
 		}
 		select {
 		case <-ended:
-			t.Fatalf("the registry ended: %s", log.Bytes())
+			t.Fatalf("the registry ended: %s", r.log.Bytes())
 		case <-poll.C:
 		}
 	}
+}
+
+// kill ends the process, with no time to put anything in order.
+func (r *dockerRegistry) kill() {
+	if r.process != nil {
+		_ = r.process.Process.Kill()
+		<-r.ended
+	}
+}
+
+// restart kills the registry and runs it again over the same storage.
+func (r *dockerRegistry) restart(t testing.TB) {
+	r.kill()
+	r.run(t)
 }
 
 // freePort returns an address on which nothing listens.
@@ -209,7 +268,15 @@ func (r *dockerRegistry) do(t testing.TB, method, path string, header http.Heade
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	req.SetBasicAuth(registryUser, registryPassword)
+	if r.tokens != nil {
+		repository := strings.TrimPrefix(path, "/v2/")
+		for _, kind := range []string{"/manifests/", "/blobs/", "/tags/"} {
+			repository, _, _ = strings.Cut(repository, kind)
+		}
+		req.Header.Set("Authorization", "Bearer "+r.tokens.issue(time.Now().Add(time.Hour), repository, "pull", "push"))
+	} else {
+		req.SetBasicAuth(registryUser, registryPassword)
+	}
 	return r.client.Do(req)
 }
 

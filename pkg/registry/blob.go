@@ -164,26 +164,16 @@ func (t *transfer) begin(ctx context.Context) (mounted bool, err error) {
 	s := t.u.s
 	t.has = 0
 	for from, client := range t.u.mounts {
-		to := s.url("blobs/uploads/")
-		to.RawQuery = url.Values{"mount": {t.blob.digest.String()}, "from": {from}}.Encode()
-		resp, err := ask(ctx, client, http.MethodPost, to, nil, http.StatusCreated, http.StatusAccepted)
-		switch {
-		case ctx.Err() != nil:
-			return false, ctx.Err()
-		case err != nil:
+		mounted, err := t.mount(ctx, client, from)
+		if err != nil {
 			s.options.log().Debug("taking a blob over", "from", from, "error", err)
-		case resp.StatusCode == http.StatusCreated:
-			t.end(BlobMounted, "mounted")
-			return true, nil
-		default:
-			// It is not there: an ordinary upload has begun instead.
-			if t.location != nil {
-				s.cancelUpload(ctx, t.location)
-			}
-			if t.location, err = resp.Location(); err != nil {
-				return false, s.noLocation(err)
-			}
 		}
+		if mounted || ctx.Err() != nil {
+			return mounted, ctx.Err()
+		}
+	}
+	if t.location == nil {
+		t.location = t.u.begun.Swap(nil)
 	}
 	if t.location != nil {
 		return false, nil
@@ -196,6 +186,28 @@ func (t *transfer) begin(ctx context.Context) (mounted bool, err error) {
 		return false, s.noLocation(err)
 	}
 	return false, nil
+}
+
+// mount takes the blob over from a repository that has it. A registry may begin
+// an ordinary upload instead.
+func (t *transfer) mount(ctx context.Context, client *http.Client, from string) (bool, error) {
+	there := t.u.s.url("")
+	there.Path = "/v2/" + from + "/blobs/" + t.blob.digest.String()
+	if _, err := ask(ctx, client, http.MethodHead, there, nil, http.StatusOK); err != nil {
+		return false, err
+	}
+	to := t.u.s.url("blobs/uploads/")
+	to.RawQuery = url.Values{"mount": {t.blob.digest.String()}, "from": {from}}.Encode()
+	resp, err := ask(ctx, client, http.MethodPost, to, nil, http.StatusCreated, http.StatusAccepted)
+	if err != nil {
+		return false, err
+	}
+	if resp.StatusCode == http.StatusCreated {
+		t.end(BlobMounted, "mounted")
+		return true, nil
+	}
+	t.location, err = resp.Location()
+	return false, err
 }
 
 // noLocation is the failure of a registry that began an upload nowhere.

@@ -144,6 +144,9 @@ var rules = []rule{
 	// Reasons that registries put under a code that means something else.
 	{class: Quota, text: regexp.MustCompile(`(?i)quota|exceed the configured upper limit`)},
 	{class: Quota, status: []int{http.StatusInsufficientStorage}},
+	// Distribution's file system driver gives Go's *os.PathError as a detail, with
+	// the number of ENOSPC on Linux.
+	{class: Quota, text: regexp.MustCompile(`no space left on device|\bErr:28 Op:`)},
 	{class: Immutable, text: regexp.MustCompile(`(?i)immutable|TAG_IMMUTABLE`)},
 	{class: Immutable, status: []int{http.StatusConflict}},
 	{class: TooLarge, status: []int{http.StatusRequestEntityTooLarge}},

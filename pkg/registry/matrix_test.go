@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bootkiln/bootkiln/test/faultproxy"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/test/faultproxy"
 )
 
 // ends says how a push and a tag end that meet a fault at a stage, once or each

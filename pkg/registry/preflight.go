@@ -15,29 +15,33 @@ func Preflight(ctx context.Context, repository string, o Options) error {
 		return err
 	}
 	defer s.Close()
-	return s.prove(ctx)
+	begun, err := s.prove(ctx)
+	if err == nil && begun != nil {
+		s.cancelUpload(ctx, begun)
+	}
+	return err
 }
 
-// prove is Preflight within a session.
-func (s *Session) prove(ctx context.Context) error {
-	return s.Do(ctx, "asking for the right to push to", func(ctx context.Context) error {
+// prove is Preflight within a session. It returns where the upload is that it
+// began, which is good for any blob; nil where the registry did not say.
+func (s *Session) prove(ctx context.Context) (begun *url.URL, err error) {
+	err = s.Do(ctx, "asking for the right to push to", func(ctx context.Context) error {
 		resp, err := s.request(ctx, http.MethodPost, s.url("blobs/uploads/"), nil, http.StatusAccepted)
 		if err != nil {
 			return err
 		}
-		location, err := resp.Location()
-		if err != nil {
+		if begun, err = resp.Location(); err != nil {
 			s.options.log().Debug("the registry began an upload without saying where", "repository", s.Repository, "error", err)
-			return nil
 		}
-		s.cancelUpload(ctx, location)
 		return nil
 	})
+	return begun, err
 }
 
 // cancelUpload ends the upload that a registry began. Some cannot, or want
 // another right for it; they clean up by themselves later, so that is no
-// failure.
+// failure. It is the last thing that a session does: asked for that right,
+// go-containerregistry gets a token that may lack all others.
 func (s *Session) cancelUpload(ctx context.Context, location *url.URL) {
 	_, err := s.request(ctx, http.MethodDelete, location, nil, http.StatusNoContent)
 	s.options.log().Debug("cancelled an upload", "repository", s.Repository, "error", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -46,10 +47,16 @@ func Push(ctx context.Context, img image.Image, repository string, o Options) (i
 		return image.Pinned{}, err
 	}
 	defer s.Close()
-	if err := s.prove(ctx); err != nil {
+	begun, err := s.prove(ctx)
+	if err != nil {
 		return image.Pinned{}, err
 	}
-	raw, err := s.upload(ctx, src)
+	defer func() {
+		if begun != nil {
+			s.cancelUpload(ctx, begun)
+		}
+	}()
+	raw, err := s.upload(ctx, src, &begun)
 	if err != nil {
 		return image.Pinned{}, err
 	}
@@ -82,10 +89,12 @@ func source(img image.Image) (types.ImageReference, error) {
 }
 
 // upload brings all blobs to the registry, and returns the manifest that names
-// them.
-func (s *Session) upload(ctx context.Context, src types.ImageReference) ([]byte, error) {
+// them. The first one that is sent takes the upload that begun holds.
+func (s *Session) upload(ctx context.Context, src types.ImageReference, begun **url.URL) ([]byte, error) {
 	uploading, u, end := s.newUploader(ctx)
 	defer end()
+	u.begun.Store(*begun)
+	defer func() { *begun = u.begun.Load() }()
 	from := &types.SystemContext{BigFilesTemporaryDir: s.options.tempDir()}
 	raw, blobs, err := finalLayout(ctx, src, from)
 	switch {

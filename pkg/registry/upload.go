@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,8 @@ type uploader struct {
 	gate *gate
 	// cancel ends what is under way after a failure that is final for all.
 	cancel context.CancelCauseFunc
+	// begun is an upload that no blob has yet, nil for none.
+	begun atomic.Pointer[url.URL]
 	// mounts are clients that may also read another repository of the registry,
 	// by its path.
 	mounts map[string]*http.Client

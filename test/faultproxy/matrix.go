@@ -17,8 +17,9 @@ type Stage struct {
 // The stages of a push, in order, and those of a tag, up to the one that writes
 // it. Tags are named "latest".
 var (
-	Preflight   = Stage{Name: "preflight", Method: http.MethodPost, Path: `/blobs/uploads/$`}
-	BlobLook    = Stage{Name: "blob look-up", Method: http.MethodHead, Path: `/blobs/sha256:`, Blob: true}
+	Preflight = Stage{Name: "preflight", Method: http.MethodPost, Path: `/blobs/uploads/$`}
+	BlobLook  = Stage{Name: "blob look-up", Method: http.MethodHead, Path: `/blobs/sha256:`, Blob: true}
+	// The first blob takes the upload that preflight began.
 	BlobBegin   = Stage{Name: "blob begin", Method: http.MethodPost, Path: `/blobs/uploads/$`, Skip: 1, Blob: true}
 	BlobBody    = Stage{Name: "blob body", Method: http.MethodPatch, Path: `/blobs/uploads/`, Blob: true}
 	BlobEnd     = Stage{Name: "blob end", Method: http.MethodPut, Path: `/blobs/uploads/`, Blob: true}

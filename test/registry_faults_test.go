@@ -1,0 +1,214 @@
+//go:build e2e
+
+package test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/test/faultproxy"
+)
+
+// pushAndTag is the way of an image to its tag.
+func (b *registryBed) pushAndTag(t testing.TB, l *ociLayout, repository string, o registry.Options) error {
+	t.Helper()
+	p, err := registry.Push(t.Context(), l, repository, o)
+	if err != nil {
+		return err
+	}
+	if p.Digest != l.manifest {
+		t.Errorf("pushed %s, want %s", p.Digest, l.manifest)
+	}
+	return registry.Tag(t.Context(), p, "latest", o)
+}
+
+// classOf is the class of a registry's failure, "" for none.
+func classOf(err error) registry.Class {
+	var e *registry.Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	return ""
+}
+
+// TestRegistryFaultMatrix has each kind of fault once at each stage of a push and
+// a tag, with a real registry. What each ends with forever is pkg/registry's own
+// test. However it ends: the tag names the whole image or nothing, and at most
+// the blob under way was sent again.
+func TestRegistryFaultMatrix(t *testing.T) {
+	b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
+	const size = 300_000
+	l := newLayout(t, layers(3, size), ordinal)
+	n := 0
+	for _, s := range faultproxy.Stages {
+		for _, k := range faultproxy.Kinds(size / 2) {
+			t.Run(s.Name+", "+k.Name, func(t *testing.T) {
+				n++
+				path := fmt.Sprintf("os/matrix-%d", n)
+				b.Mend()
+				b.Forget()
+				b.Fail(t, k.At(s, 1))
+				o := b.options(t)
+				o.Retry.Silence = 100 * time.Millisecond
+				err := b.pushAndTag(t, l, b.Host+"/"+path, o)
+				// What was refused outright, before the right to write was proved or
+				// after the blobs, is the user's to mend; anything else passes.
+				want := map[int]registry.Class{401: registry.Unauthorized, 403: registry.Denied, 404: registry.Missing}[k.Status]
+				if s.Blob || k.Status == 404 && (s == faultproxy.ReadBack || s == faultproxy.TagLook || s == faultproxy.TagBack) {
+					want = ""
+				}
+				if got := classOf(err); got != want || err != nil && got == "" {
+					t.Fatalf("class %q, want %q: %v", got, want, err)
+				}
+				if tagged := slices.Contains(b.registry.tags(t, path), "latest"); err == nil && !tagged {
+					t.Error("there is no tag")
+				} else if tagged && string(b.registry.manifest(t, path, "latest")) != string(b.registry.manifest(t, path, l.manifest.String())) {
+					t.Error("the tag names something else")
+				}
+				if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > l.size()+size+1000 {
+					t.Errorf("%d bytes were sent, of %d", sent, l.size())
+				}
+				// Once more, and all is well, and no blob is sent that arrived.
+				b.Mend()
+				b.Forget()
+				if err := b.pushAndTag(t, l, b.Host+"/"+path, b.options(t)); err != nil {
+					t.Error(err)
+				}
+				if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > 0 && s != faultproxy.Preflight {
+					t.Errorf("%d bytes were sent again", sent)
+				}
+			})
+		}
+	}
+}
+
+// TestRegistryFaults are those that only a real registry has.
+func TestRegistryFaults(t *testing.T) {
+	const size = 8 << 20
+	l := newLayout(t, layers(3, size), ordinal)
+	path := "/blobs/uploads/"
+	for _, tt := range []struct {
+		name  string
+		fault func(t *testing.T, b *registryBed) faultproxy.Fault
+		class registry.Class
+		// says is part of a step's failure, "" for none.
+		says string
+	}{
+		{"token that ended", func(_ *testing.T, b *registryBed) faultproxy.Fault {
+			return faultproxy.Fault{Method: "PATCH", Path: path, Change: func(req *http.Request) {
+				old := b.registry.tokens.issue(time.Now().Add(-time.Hour), b.repository, "pull", "push")
+				req.Header.Set("Authorization", "Bearer "+old)
+			}}
+		}, "", "token ended"},
+		{"token without the right", func(_ *testing.T, b *registryBed) faultproxy.Fault {
+			// A token without the right to push, as a token service gives that was
+			// asked too late.
+			return faultproxy.Fault{Method: "PUT", Path: path, Times: 8, Change: func(req *http.Request) {
+				req.Header.Set("Authorization", "Bearer "+b.registry.tokens.issue(time.Now().Add(time.Hour), b.repository, "pull"))
+			}}
+		}, "", "authentication required"},
+		{"session lost", func(*testing.T, *registryBed) faultproxy.Fault {
+			return faultproxy.Fault{Method: "PATCH", Path: path, Change: func(req *http.Request) {
+				req.URL.Path = "/v2/os/e2e/blobs/uploads/00000000-0000-4000-8000-000000000000"
+			}}
+		}, "", "BLOB_UPLOAD"},
+		{"registry restarted in a blob", func(t *testing.T, b *registryBed) faultproxy.Fault {
+			return faultproxy.Fault{Method: "PATCH", Path: path, Read: size / 2, Cut: faultproxy.Closed, Then: func() { b.registry.restart(t) }}
+		}, "", ""},
+		{"registry restarted before the manifest", func(t *testing.T, b *registryBed) faultproxy.Fault {
+			return faultproxy.Fault{Method: "PUT", Path: "/manifests/sha256:", Cut: faultproxy.Reset, Then: func() { b.registry.restart(t) }}
+		}, "", ""},
+		{"manifest changed on its way", func(*testing.T, *registryBed) faultproxy.Fault {
+			return faultproxy.Fault{Method: "PUT", Path: "/manifests/sha256:", Change: func(req *http.Request) {
+				req.Header.Set("Content-Type", "application/x-nothing-that-is-known")
+			}}
+		}, registry.Rejected, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
+			b.Fail(t, tt.fault(t, b))
+			o := b.options(t)
+			var failures []string
+			o.OnBlob = func(e registry.BlobEvent) {
+				if e.Step == registry.BlobFailed {
+					failures = append(failures, e.Err.Error())
+				}
+			}
+			err := b.pushAndTag(t, l, b.name, o)
+			if got := classOf(err); got != tt.class || err != nil && got == "" {
+				t.Errorf("class %q, want %q: %v", got, tt.class, err)
+			}
+			if said := strings.Join(failures, "\n"); !strings.Contains(said, tt.says) || tt.says != "" && said == "" {
+				t.Errorf("failures %q, want %q", said, tt.says)
+			}
+		})
+	}
+}
+
+// TestRegistryDiskFull has a registry whose file system holds one layer, and not
+// two.
+func TestRegistryDiskFull(t *testing.T) {
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=12m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	b := newRegistryBed(t, registryConfig{storage: "filesystem: {rootdirectory: " + disk + "}"})
+	err := b.pushAndTag(t, newLayout(t, layers(2, 8<<20), ordinal), b.name, b.options(t))
+	if classOf(err) != registry.Quota {
+		t.Errorf("class %q: %v", classOf(err), err)
+	}
+	if tags := b.registry.tags(t, b.repository); len(tags) != 0 {
+		t.Errorf("tags %q", tags)
+	}
+}
+
+// TestRegistryOutOfReach: a name that nobody has, and a certificate of another
+// authority.
+func TestRegistryOutOfReach(t *testing.T) {
+	b := newRegistryBed(t, registryConfig{})
+	l := newLayout(t, layers(1, 1000), ordinal)
+	o := b.options(t)
+	if err := b.pushAndTag(t, l, "registry.invalid/os/e2e", o); classOf(err) != registry.Unreachable {
+		t.Errorf("%v", err)
+	}
+	o.CertDir = newAuthority(t).dir
+	if err := b.pushAndTag(t, l, b.name, o); classOf(err) != registry.TLS {
+		t.Errorf("%v", err)
+	}
+	if n := len(b.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// TestRegistryMount takes layers over from another repository of the registry.
+func TestRegistryMount(t *testing.T) {
+	b := newRegistryBed(t, registryConfig{})
+	l := newLayout(t, layers(3, 100_000), ordinal)
+	if err := b.pushAndTag(t, l, b.name, b.options(t)); err != nil {
+		t.Fatal(err)
+	}
+	b.Forget()
+	o := b.options(t)
+	o.MountFrom = []string{b.Host + "/os/nothing-there", b.name, "registry.invalid/os/other"}
+	steps := map[registry.BlobStep]int{}
+	o.OnBlob = func(e registry.BlobEvent) { steps[e.Step]++ }
+	if err := b.pushAndTag(t, l, b.Host+"/os/second", o); err != nil {
+		t.Fatal(err)
+	}
+	if sent := b.Sent(http.MethodPatch, ""); sent != 0 || steps[registry.BlobMounted] != 4 {
+		t.Errorf("%d bytes were sent; steps %v", sent, steps)
+	}
+}
