@@ -71,7 +71,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/host", "pkg/scaffold",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/boot/guest", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/host", "pkg/scaffold",
 }
 
 type listed struct {
