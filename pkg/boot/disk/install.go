@@ -116,13 +116,13 @@ func (m *maker) installCommand(id string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a disk: %w", err)
 	}
-	args := []string{
-		"podman", "run", "--rm", "--privileged", "--pid=host", "--pull=never", "--cidfile=" + id,
+	args := append([]string{"podman", "run"}, ulimits...)
+	args = append(args,
+		"--rm", "--privileged", "--pid=host", "--pull=never", "--cidfile="+id,
 		"--security-opt=label=type:unconfined_t",
-		"--volume=/dev:/dev", "--volume=/var/lib/containers:/var/lib/containers", "--volume=" + dir + ":/output",
+		"--volume=/dev:/dev", "--volume=/var/lib/containers:/var/lib/containers", "--volume="+dir+":/output",
 		m.reference,
-		"bootc", "install", "to-disk", "--generic-image", "--via-loopback", "--wipe",
-	}
+		"bootc", "install", "to-disk", "--generic-image", "--via-loopback", "--wipe")
 	named, err := namesRootFS(m.root)
 	if err != nil {
 		return nil, err

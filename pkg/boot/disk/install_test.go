@@ -45,7 +45,7 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	// https://bootc-dev.github.io/bootc/bootc-install.html, "Using bootc install to-disk --via-loopback"
-	want := "run --rm --privileged --pid=host --pull=never --cidfile=" + dir + "/container.id --security-opt=label=type:unconfined_t" +
+	want := "run " + strings.Join(ulimits, " ") + " --rm --privileged --pid=host --pull=never --cidfile=" + dir + "/container.id --security-opt=label=type:unconfined_t" +
 		" --volume=/dev:/dev --volume=/var/lib/containers:/var/lib/containers --volume=" + dir + ":/output localhost/kiln:1" +
 		" bootc install to-disk --generic-image --via-loopback --wipe --filesystem=ext4 --karg=console=ttyS0 /output/disk.raw\n"
 	if got, err := os.ReadFile(arguments); err != nil || string(got) != want {

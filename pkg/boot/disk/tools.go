@@ -49,12 +49,12 @@ func (m *maker) findOSTree(ctx context.Context, fits func(features string) error
 		return nil, why
 	}
 	id := filepath.Join(dir, "ostree.id")
+	prefix := append([]string{"podman", "run"}, ulimits...)
 	own := &ostreeTool{
-		prefix: []string{
-			"podman", "run", "--rm", "--interactive", "--network=none", "--pull=never", "--security-opt=label=disable",
-			"--cidfile=" + id, "--env=LC_ALL=C.UTF-8", "--env=" + mutable,
-			"--volume=" + filepath.Join(dir, sysrootDir) + ":" + containerSysroot, "--entrypoint=ostree", m.reference,
-		},
+		prefix: append(prefix,
+			"--rm", "--interactive", "--network=none", "--pull=never", "--security-opt=label=disable",
+			"--cidfile="+id, "--env=LC_ALL=C.UTF-8", "--env="+mutable,
+			"--volume="+filepath.Join(dir, sysrootDir)+":"+containerSysroot, "--entrypoint=ostree", m.reference),
 		sysroot: containerSysroot, id: id,
 	}
 	// The version of the image's is asked for without a sysroot.
@@ -86,6 +86,11 @@ func (t *ostreeTool) run(ctx context.Context, stdin io.Reader, args ...string) (
 	}
 	return out, errors.Join(err, removeFiles(t.id))
 }
+
+// ulimits are small limits for a container. Podman asks for its own, larger
+// ones where nothing is said, which a root without CAP_SYS_RESOURCE is refused
+// even where they are those that it has.
+var ulimits = []string{"--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"}
 
 // removeContainer removes what a podman that was killed left. The caller's
 // context may be the reason, so that it does not apply.
