@@ -110,8 +110,10 @@ func finishExt4(ctx context.Context, name string, size int64) error {
 		{"resize2fs", name, strconv.FormatInt(size/blockSize, 10)},
 		// What mke2fs gives a new file system, and verity, with which ostree
 		// and composefs seal what they mount. Checksums would rewrite it all.
-		{"tune2fs", "-O", "^read-only,dir_index,dir_nlink,has_journal,verity", "-J", "size=" + strconv.Itoa(journalSize/mebibyte),
-			"-U", rootUUID, "-L", rootLabel, "-c", "0", "-i", "0", "-e", "remount-ro", name},
+		{
+			"tune2fs", "-O", "^read-only,dir_index,dir_nlink,has_journal,verity", "-J", "size=" + strconv.Itoa(journalSize/mebibyte),
+			"-U", rootUUID, "-L", rootLabel, "-c", "0", "-i", "0", "-e", "remount-ro", name,
+		},
 		{"e2fsck", "-fp", name},
 	} {
 		if _, err := run(ctx, nil, args...); err != nil {

@@ -83,7 +83,7 @@ func (m *maker) makeInstall(ctx context.Context) (_ *Bootable, err error) {
 	id := filepath.Join(m.dir, "container.id")
 	defer func() {
 		if err != nil {
-			err = space.explain(errors.Join(err, removeContainer(id), removeFiles(b.Disk, b.Variables)))
+			err = space.explain(errors.Join(err, removeContainer(ctx, id), removeFiles(b.Disk, b.Variables)))
 		}
 		err = errors.Join(err, removeFiles(id))
 	}()
@@ -149,8 +149,8 @@ func namesRootFS(root image.Root) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			var any map[string]any
-			read, err := toml.Decode(text, &any)
+			var content map[string]any
+			read, err := toml.Decode(text, &content)
 			// A file that cannot be read is for bootc to complain about.
 			if err == nil && (read.IsDefined("install", "root-fs-type") || read.IsDefined("install", "filesystem", "root", "type")) {
 				return true, nil

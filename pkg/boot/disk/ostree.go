@@ -293,11 +293,11 @@ func readEntry(sysroot string) (e bootEntry, err error) {
 			if err != nil {
 				return e, fmt.Errorf("making a disk: %w", err)
 			}
-			real, err := filepath.EvalSymlinks(sysroot)
+			top, err := filepath.EvalSymlinks(sysroot)
 			if err != nil {
 				return e, fmt.Errorf("making a disk: %w", err)
 			}
-			e.deployment = strings.TrimPrefix(link, real)
+			e.deployment = strings.TrimPrefix(link, top)
 		}
 	}
 	if err := lines.Err(); err != nil || e.linux == "" || e.initrd == "" || e.deployment == "" {

@@ -82,7 +82,7 @@ func (t *ostreeTool) run(ctx context.Context, stdin io.Reader, args ...string) (
 		return out, err
 	}
 	if err != nil {
-		err = errors.Join(err, removeContainer(t.id))
+		err = errors.Join(err, removeContainer(ctx, t.id))
 	}
 	return out, errors.Join(err, removeFiles(t.id))
 }
@@ -92,13 +92,13 @@ func (t *ostreeTool) run(ctx context.Context, stdin io.Reader, args ...string) (
 // even where they are those that it has.
 var ulimits = []string{"--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"}
 
-// removeContainer removes what a podman that was killed left. The caller's
-// context may be the reason, so that it does not apply.
-func removeContainer(id string) error {
+// removeContainer removes what a podman that was killed left. That ctx ended may
+// be the reason, and does not end this.
+func removeContainer(ctx context.Context, id string) error {
 	if fi, err := os.Stat(id); errors.Is(err, fs.ErrNotExist) || err == nil && fi.Size() == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
 	defer cancel()
 	_, err := run(ctx, nil, "podman", "rm", "--force", "--ignore", "--time=0", "--cidfile="+id)
 	return err
