@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -69,7 +70,7 @@ func TestObserveTranscripts(t *testing.T) {
 // booted answers as a guest that has reached its target.
 func booted(command string) reply {
 	switch {
-	case strings.Contains(command, "SystemState -p NJobs"):
+	case strings.Contains(command, "-p NJobs"):
 		return reply{0, "SystemState=running\nNJobs=0"}
 	case strings.Contains(command, "emergency.target"):
 		return reply{0, "Id=multi-user.target\nLoadState=loaded\nActiveState=active\nJob=\nActiveEnterTimestampMonotonic=9000000\n\n" +
@@ -160,7 +161,7 @@ func TestGuestThatHangs(t *testing.T) {
 			switch {
 			case asked > 40:
 				<-hangs
-			case strings.Contains(command, "SystemState -p NJobs"):
+			case strings.Contains(command, "-p NJobs"):
 				return reply{0, "SystemState=starting\nNJobs=3"}, true
 			case strings.Contains(command, "emergency.target"):
 				r := booted(command)
@@ -183,6 +184,42 @@ func TestGuestThatHangs(t *testing.T) {
 			t.Errorf("got %q, want %q", got.Detail, want)
 		}
 		conn.Close()
+	})
+}
+
+// A guest that waits for ever is not waited for, one that works is.
+func TestGuestThatStalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for idle, stalls := range map[int]bool{100: true, 80: true, 50: false, 0: false} {
+			start := time.Now()
+			s := &shell{t: t, answer: func(command string) (reply, bool) {
+				uptime := int(time.Since(start).Milliseconds())
+				switch {
+				case strings.Contains(command, "-p NJobs"):
+					return reply{0, fmt.Sprintf("SystemState=starting\nNJobs=2\nNInstalledJobs=%d", 70+min(uptime/1000, 30))}, true
+				case strings.Contains(command, "emergency.target"):
+					r := booted(command)
+					r.output = strings.Replace(r.output, "ActiveState=active\nJob=", "ActiveState=inactive\nJob=7", 1)
+					return r, true
+				case strings.Contains(command, "/proc/stat"):
+					return reply{0, fmt.Sprintf("cpu %d 0 0 %d 0 0 0 0 0 0", uptime*(100-idle), uptime*idle)}, true
+				case strings.Contains(command, "list-jobs"):
+					return reply{0, "9 slow.service start running"}, true
+				case strings.HasPrefix(command, "timeout 5 "):
+					time.Sleep(6 * time.Second)
+				}
+				return reply{}, true
+			}}
+			report, err := observe(t, s, Options{Timeout: 10 * time.Minute})
+			took := time.Since(start)
+			if err != nil || report.Stalled != stalls || report.TimedOut == stalls || stalls && took > 3*time.Minute {
+				t.Errorf("%d%% idle: after %s %+v, %v", idle, took, report, err)
+			}
+			if got := report.Problems()[0].Detail; len(got) != 1 || got[0] != "the job to start slow.service is running" {
+				t.Errorf("%d%% idle: got %q", idle, got)
+			}
+		}
 	})
 }
 

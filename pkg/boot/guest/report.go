@@ -68,6 +68,9 @@ type Report struct {
 	// Lost tells that systemd gave the target up: it is not reached, and no job
 	// is left that would start it.
 	Lost bool
+	// Stalled tells that the guest waits for jobs that do not end, and does
+	// nothing else.
+	Stalled bool
 	// TimedOut tells that watching ended by its time and not by the guest.
 	TimedOut bool
 	// Emergency tells that emergency.target or rescue.target is active.

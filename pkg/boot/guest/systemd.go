@@ -144,3 +144,24 @@ func unescape(text string) string {
 	}
 	return out.String()
 }
+
+// parseTicks reads the first line of /proc/stat, whose format proc_stat(5) has:
+// the time that the processors spent, idle in the fourth number.
+func parseTicks(output []byte) (idle, all uint64) {
+	f := strings.Fields(string(output))
+	if len(f) < 5 || f[0] != "cpu" {
+		return 0, 0
+	}
+	// Guests' time, in the ninth and tenth, is in the first two already.
+	for i, digits := range f[1:min(len(f), 9)] {
+		n, err := strconv.ParseUint(digits, 10, 48)
+		if err != nil {
+			return 0, 0
+		}
+		all += n
+		if i == 3 {
+			idle = n
+		}
+	}
+	return idle, all
+}

@@ -96,6 +96,9 @@ func FuzzParsers(f *testing.F) {
 		}
 		all = append(append(all, parseFailed(output)...), lines(output, mostLog)...)
 		parseListening(output, "tcp")
+		if idle, all := parseTicks(output); idle > all {
+			t.Errorf("%d of %d ticks are idle", idle, all)
+		}
 		for _, text := range all {
 			if len(text) > 3*longestText+3 || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u0085' || r == '\u202e' }) {
 				t.Errorf("%q got through", text)

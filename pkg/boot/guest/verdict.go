@@ -111,6 +111,8 @@ func (r *Report) unreached() string {
 		return fmt.Sprintf("%s was not reached: the system fell into its emergency shell", r.Target)
 	case r.TargetMissing:
 		return fmt.Sprintf("%s was not reached: the image has no such unit, or it is masked or broken", r.Target)
+	case r.Stalled:
+		return fmt.Sprintf("%s was not reached: it waits for what does not come, and the system does nothing else", r.Target)
 	case r.Lost && len(r.Failed) == 0 && len(r.Errors) == 0:
 		return fmt.Sprintf("%s was not reached: the system came to rest without it, so its default target does not pull it in", r.Target)
 	case r.Lost:
@@ -122,7 +124,7 @@ func (r *Report) unreached() string {
 // why is what systemd said of it, and what it is still busy with where that is
 // the reason.
 func (r *Report) why() []string {
-	if !r.TimedOut || r.Lost || r.Emergency {
+	if !r.TimedOut && !r.Stalled || r.Lost || r.Emergency {
 		return r.Errors
 	}
 	return append(r.blockers(), r.Errors...)

@@ -39,6 +39,7 @@ func TestUnreached(t *testing.T) {
 		"does not pull it in":           {Lost: true, State: "running"},
 		"what it needs failed":          {Lost: true, Failed: []Unit{{Name: "a.service", Allowed: noNetwork}}},
 		"in time":                       {TimedOut: true},
+		"waits for what does not come":  {Stalled: true},
 	} {
 		r.Shell, r.Target = true, "x.target"
 		got := r.Problems()

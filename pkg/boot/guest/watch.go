@@ -13,6 +13,10 @@ const (
 	// failing is the same once the target cannot be reached any more, for other
 	// units to fail too.
 	failing = 10 * time.Second
+	// stalling is how long systemd may wait for its jobs without a change while
+	// the processors have nothing to do. Waiting for a device ends by itself
+	// before, after 90 seconds, and is explained better then.
+	stalling = 2 * time.Minute
 	// rest is after how many looks the jobs are asked for.
 	rest = 4
 )
@@ -26,6 +30,11 @@ type watcher struct {
 	// reached is when the target became active, in seconds of the guest's
 	// monotonic clock.
 	reached float64
+	// progress are systemd's counts of jobs when the last one came or went, since
+	// that time, and the processors' idle and whole time then, in ticks.
+	progress    string
+	since       time.Time
+	idle, ticks uint64
 	// decided is since when it is known whether the target is reached; zero for
 	// not yet.
 	decided time.Time
@@ -51,7 +60,7 @@ func (w *watcher) watch(ctx context.Context) error {
 		w.target = "default.target"
 	}
 	for round := 1; ; round++ {
-		manager, err := w.show(ctx, []string{"SystemState", "NJobs"})
+		manager, err := w.show(ctx, []string{"SystemState", "NJobs", "NInstalledJobs"})
 		if err != nil {
 			return err
 		}
@@ -63,6 +72,10 @@ func (w *watcher) watch(ctx context.Context) error {
 		if len(manager) == 1 && len(units) == 3 {
 			if w.judge(manager[0], units) {
 				return nil
+			}
+			if stalled, err := w.stalls(ctx, manager[0]); stalled || err != nil {
+				w.report.Stalled = stalled
+				return err
 			}
 			// In case that the guest has no later word. It is a long answer for
 			// an emulated machine.
@@ -115,6 +128,25 @@ func (w *watcher) judge(manager properties, units []properties) bool {
 		return !busy || time.Since(w.decided) >= failing
 	}
 	return time.Since(w.decided) >= settling
+}
+
+// stalls reports whether the boot waits for what does not come.
+func (w *watcher) stalls(ctx context.Context, manager properties) (bool, error) {
+	now := manager["NJobs"] + " of " + manager["NInstalledJobs"]
+	changed := now != w.progress
+	if !changed && time.Since(w.since) < stalling {
+		return false, nil
+	}
+	got, err := w.channel.run(ctx, "read -r cpu </proc/stat; echo $cpu")
+	if err != nil {
+		return false, err
+	}
+	idle, ticks := parseTicks(got.output)
+	// Who works is not stuck, even if it is for long: three in four, so that
+	// one busy processor of two is enough.
+	stuck := !changed && ticks > w.ticks && 4*(idle-w.idle) >= 3*(ticks-w.ticks)
+	w.progress, w.since, w.idle, w.ticks = now, time.Now(), idle, ticks
+	return stuck && !w.report.Reached, nil
 }
 
 // jobs asks what systemd has still to do.
