@@ -138,6 +138,9 @@ func (r rule) matches(e evidence, proved bool) bool {
 	return r.text == nil || r.text.MatchString(e.text)
 }
 
+// manyLayers is how ECR refuses a manifest.
+var manyLayers = regexp.MustCompile(`Limit on number of layers`)
+
 // rules are tried in order; the first that matches decides. Texts are what
 // registries are known to answer.
 var rules = []rule{
@@ -150,6 +153,7 @@ var rules = []rule{
 	{class: Immutable, text: regexp.MustCompile(`(?i)immutable|TAG_IMMUTABLE`)},
 	{class: Immutable, status: []int{http.StatusConflict}},
 	{class: TooLarge, status: []int{http.StatusRequestEntityTooLarge}},
+	{class: TooLarge, text: manyLayers},
 	{class: TooLarge, text: regexp.MustCompile(`(?i)is larger than .* (allowed|allowable)|exceeds the maximum permissible limit`)},
 	{class: RateLimited, status: []int{http.StatusTooManyRequests}, codes: []string{"TOOMANYREQUESTS"}},
 	{class: RateLimited, text: regexp.MustCompile(`(?i)toomanyrequests|rate limit|HAP429`)},

@@ -31,6 +31,9 @@ func (s *Session) hint(class Class, err error) string {
 	case Immutable:
 		return "choose another tag; the registry is configured to never move one"
 	case TooLarge:
+		if manyLayers.MatchString(text) {
+			return `the registry takes fewer layers: set a smaller number with "chunk: {layers: …}" in the recipe`
+		}
 		return `make the layers smaller, or raise the limit of the proxy before the registry (nginx: "client_max_body_size 0")`
 	case InvalidName:
 		return nameHint(s.Repository)
