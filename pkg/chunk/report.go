@@ -1,7 +1,16 @@
 package chunk
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/dustin/go-humanize"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/bootkiln/bootkiln/pkg/diag"
 )
 
 // Report is what [Rewrite] did.
@@ -45,4 +54,23 @@ func newReport(plan *Plan, jobs []*job) *Report {
 		}
 	}
 	return r
+}
+
+// WriteText prints the report for people, the largest layer first.
+func (r *Report) WriteText(w io.Writer) error {
+	var b bytes.Buffer
+	layers := slices.SortedStableFunc(slices.Values(r.Layers), func(a, b LayerReport) int { return cmp.Compare(b.Size, a.Size) })
+	for _, l := range layers {
+		fmt.Fprintf(&b, "%9s  %s\n", humanize.Bytes(uint64(l.Size)), diag.Printable(l.Name))
+	}
+	fmt.Fprintf(&b, "%9s  in %d layers, %d of them from an earlier run; %s unpacked\n",
+		humanize.Bytes(uint64(r.Size)), len(r.Layers), r.Reused, humanize.Bytes(uint64(r.Unpacked)))
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "note: %s\n", diag.Printable(note))
+	}
+	_, err := w.Write(b.Bytes())
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
 }
