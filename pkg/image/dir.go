@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -61,7 +62,7 @@ func openRoot(path string) (*dirRoot, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &dirRoot{dir: f, foreign: map[deviceInode]uint64{}}
+	r := &dirRoot{dir: f, foreign: map[deviceInode]uint64{}, parents: parentCache{open: map[string]*os.File{}}}
 	var st unix.Stat_t
 	if err := r.withFD(func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
 		f.Close()
@@ -71,9 +72,12 @@ func openRoot(path string) (*dirRoot, error) {
 	return r, nil
 }
 
-func (r *dirRoot) Close() error { return r.dir.Close() }
+func (r *dirRoot) Close() error { return errors.Join(r.dir.Close(), r.parents.close()) }
 
 func (r *dirRoot) Open(name string) (fs.File, error) {
+	if f, err := r.openRegular(name); f != nil || err != nil {
+		return f, err
+	}
 	h, err := r.lookup("open", name, true)
 	if err != nil {
 		return nil, err
@@ -99,12 +103,33 @@ func (r *dirRoot) Open(name string) (fs.File, error) {
 	return &dirFile{f: f, info: info}, nil
 }
 
-func (r *dirRoot) Stat(name string) (fs.FileInfo, error) { return r.describe("stat", name, true) }
+// openRegular opens what is a regular file by its own name; for anything else
+// it returns nil.
+func (r *dirRoot) openRegular(name string) (fs.File, error) {
+	var f *dirFile
+	err := r.inParent("open", name, func(dir int, base string) error {
+		var st unix.Stat_t
+		if err := statAt(dir, base, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+			return err
+		}
+		fd, err := openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW)
+		if err != nil {
+			return err
+		}
+		f = &dirFile{f: os.NewFile(uintptr(fd), base), info: r.info(base, &st)}
+		return nil
+	})
+	if f == nil {
+		return nil, err
+	}
+	return f, nil
+}
 
-func (r *dirRoot) Lstat(name string) (fs.FileInfo, error) { return r.describe("lstat", name, false) }
-
-func (r *dirRoot) describe(op, name string, follow bool) (fs.FileInfo, error) {
-	h, err := r.lookup(op, name, follow)
+func (r *dirRoot) Stat(name string) (fs.FileInfo, error) {
+	if fi, err := r.Lstat(name); err != nil || fi.Mode()&fs.ModeSymlink == 0 {
+		return fi, renamed(err, "stat")
+	}
+	h, err := r.lookup("stat", name, true)
 	if err != nil {
 		return nil, err
 	}
@@ -112,17 +137,21 @@ func (r *dirRoot) describe(op, name string, follow bool) (fs.FileInfo, error) {
 	return r.info(path.Base(name), &h.st), nil
 }
 
-func (r *dirRoot) ReadLink(name string) (string, error) {
-	h, err := r.lookup("readlink", name, false)
+func (r *dirRoot) Lstat(name string) (fs.FileInfo, error) {
+	var st unix.Stat_t
+	err := r.inParent("lstat", name, func(dir int, base string) error { return statAt(dir, base, &st) })
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer h.close()
-	target, err := readLink(h.fd)
-	if err != nil {
-		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
-	}
-	return target, nil
+	return r.info(path.Base(name), &st), nil
+}
+
+func (r *dirRoot) ReadLink(name string) (target string, err error) {
+	err = r.inParent("readlink", name, func(dir int, base string) (err error) {
+		target, err = readLinkAt(dir, base)
+		return err
+	})
+	return target, err
 }
 
 func (r *dirRoot) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -165,27 +194,20 @@ func (r *dirRoot) entries(h *handle) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// Xattrs reads through the directory's handle in /proc, because the system
-// calls that take a handle (fgetxattr) refuse one on a link, and getxattrat is
-// younger than the kernels in use.
-func (r *dirRoot) Xattrs(name string) (map[string][]byte, error) {
-	h, err := r.lookup("xattrs", name, false)
-	if err != nil {
-		return nil, err
-	}
-	defer h.close()
-	attrs, err := xattrs(procPath(h.fd))
-	if err != nil {
-		return nil, &fs.PathError{Op: "xattrs", Path: name, Err: err}
-	}
-	return attrs, nil
+// Xattrs reads through the folder's handle in /proc, because the system calls
+// that take a handle (fgetxattr) refuse one on a link, and getxattrat is younger
+// than the kernels in use.
+func (r *dirRoot) Xattrs(name string) (attrs map[string][]byte, err error) {
+	err = r.inParent("xattrs", name, func(dir int, base string) (err error) {
+		attrs, err = xattrs(procPath(dir) + "/" + base)
+		return err
+	})
+	return attrs, err
 }
 
-// xattrs reads the attributes of what a /proc path leads to. That path is a
-// magic link, which ends at the file the handle was opened on even where that
-// is a symbolic link.
+// xattrs reads the attributes of a file, which may be a symbolic link.
 func xattrs(file string) (map[string][]byte, error) {
-	list, err := grow(func(b []byte) (int, error) { return unix.Listxattr(file, b) })
+	list, err := grow(func(b []byte) (int, error) { return unix.Llistxattr(file, b) })
 	if err == unix.ENOTSUP {
 		return nil, nil
 	}
@@ -194,7 +216,7 @@ func xattrs(file string) (map[string][]byte, error) {
 	}
 	out := map[string][]byte{}
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
-		value, err := grow(func(b []byte) (int, error) { return unix.Getxattr(file, key, b) })
+		value, err := grow(func(b []byte) (int, error) { return unix.Lgetxattr(file, key, b) })
 		switch err {
 		case nil:
 			out[key] = value

@@ -2,10 +2,10 @@ package image
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +17,9 @@ var errNotRegular = errors.New("not a regular file")
 // RESOLVE_IN_ROOT, and where a kernel or a seccomp filter does not have that,
 // component by component without following links.
 type dirRoot struct {
-	dir    *os.File // opened with O_PATH
-	device uint64   // st_dev of the folder itself
+	dir     *os.File // opened with O_PATH
+	device  uint64   // st_dev of the folder itself
+	parents parentCache
 
 	mu         sync.Mutex
 	noOpenat2  bool
@@ -66,18 +67,30 @@ func newHandle(fd int) (*handle, error) {
 
 func (h *handle) close() { unix.Close(h.fd) }
 
-// withFD calls f with the root's descriptor, which stays open meanwhile. The
-// error is f's, or fs.ErrClosed.
-func (r *dirRoot) withFD(f func(fd int) error) error {
-	conn, err := r.dir.SyscallConn()
+// errClosedFile says that a file was closed before it was used.
+var errClosedFile = errors.New("closed")
+
+// withFD calls f with a file's descriptor, which stays open meanwhile. The
+// error is f's, or errClosedFile.
+func withFD(file *os.File, f func(fd int) error) error {
+	conn, err := file.SyscallConn()
 	if err != nil {
-		return fs.ErrClosed
+		return errClosedFile
 	}
 	var inner error
 	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return fs.ErrClosed
+		return errClosedFile
 	}
 	return inner
+}
+
+// withFD calls f with the root's descriptor. The error is f's, or fs.ErrClosed.
+func (r *dirRoot) withFD(f func(fd int) error) error {
+	err := withFD(r.dir, f)
+	if err == errClosedFile {
+		return fs.ErrClosed
+	}
+	return err
 }
 
 // lookup opens the named file; the caller closes it. Its errors are complete.
@@ -149,7 +162,7 @@ func lookupStepwise(root int, name string, follow bool) (*handle, error) {
 			if h.st.Mode&unix.S_IFMT != unix.S_IFLNK {
 				return "", false, nil
 			}
-			target, err := readLink(h.fd)
+			target, err := readLinkAt(h.fd, "")
 			return target, true, err
 		},
 		drop: (*handle).close,
@@ -178,14 +191,11 @@ func openat(dir int, name string, flags int) (fd int, err error) {
 	return fd, err
 }
 
-// readLink returns the target of the link that fd is open on.
-func readLink(fd int) (string, error) {
+// readLinkAt returns the target of a link in a folder; "" names the link that
+// dir itself is open on.
+func readLinkAt(dir int, base string) (string, error) {
 	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(fd, "", buf)
-	if err == unix.ENOENT {
-		// What the kernel says for a file that is no link, by this route.
-		err = unix.EINVAL
-	}
+	n, err := unix.Readlinkat(dir, base, buf)
 	if err != nil {
 		return "", err
 	}
@@ -193,7 +203,7 @@ func readLink(fd int) (string, error) {
 }
 
 // procPath names an open file by its descriptor.
-func procPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
+func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // underlying strips the os package's own path, which means nothing to the
 // caller.
