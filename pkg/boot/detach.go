@@ -12,13 +12,12 @@ type detachable struct {
 	conn io.ReadWriter
 
 	mu     sync.Mutex
-	reader *io.PipeReader
 	writer *io.PipeWriter
 }
 
 func newDetachable(conn io.ReadWriter) *detachable {
 	d := &detachable{conn: conn}
-	d.reader, d.writer = io.Pipe()
+	_, d.writer = io.Pipe()
 	go func() {
 		buffer := make([]byte, 4096)
 		for {
@@ -49,10 +48,10 @@ func (d *detachable) attach() io.ReadWriter {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_ = d.writer.Close()
-	_ = d.reader.Close()
-	d.reader, d.writer = io.Pipe()
+	var reader io.Reader
+	reader, d.writer = io.Pipe()
 	return struct {
 		io.Reader
 		io.Writer
-	}{d.reader, d.conn}
+	}{reader, d.conn}
 }

@@ -114,7 +114,10 @@ func sentence(text string) string {
 	if text == "" || strings.HasSuffix(text, ".") {
 		return text
 	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	if first, _, _ := strings.Cut(text, " "); !strings.Contains(first, ".") { // no name of a unit
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
+	return text + "."
 }
 
 func failure(class Class, detail string, s *seen) *Failure {
