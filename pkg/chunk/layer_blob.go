@@ -30,21 +30,21 @@ type blob struct {
 	size   int64
 }
 
-// packer is what compressing needs memory for; it is used for many layers.
-type packer struct {
+// compressor is what compressing needs memory for; it is used for many layers.
+type compressor struct {
 	enc *zstd.Encoder
 	out *bufio.Writer
 }
 
-var packers = sync.Pool{New: func() any {
+var compressors = sync.Pool{New: func() any {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
 	if err != nil {
 		panic(err) // the options are wrong
 	}
-	return &packer{enc, bufio.NewWriterSize(nil, 1<<20)}
+	return &compressor{enc, bufio.NewWriterSize(nil, 1<<20)}
 }}
 
-var unpackers = sync.Pool{New: func() any {
+var decompressors = sync.Pool{New: func() any {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 	if err != nil {
 		panic(err) // the options are wrong
@@ -78,8 +78,8 @@ func compress(layout string, size int64, fill func(io.Writer) error) (_ blob, er
 	}()
 	packed, plain := sha256.New(), sha256.New()
 	out := &counter{w: io.MultiWriter(f, packed)}
-	p := packers.Get().(*packer)
-	defer packers.Put(p)
+	p := compressors.Get().(*compressor)
+	defer compressors.Put(p)
 	p.out.Reset(out)
 	p.enc.ResetContentSize(p.out, size)
 	if err := fill(io.MultiWriter(plain, p.enc)); err != nil {
@@ -123,8 +123,8 @@ func readBack(ctx context.Context, layout string, b blob, read func(io.Reader) e
 	defer f.Close()
 	packed, plain := sha256.New(), sha256.New()
 	from := io.TeeReader(f, packed)
-	dec := unpackers.Get().(*zstd.Decoder)
-	defer unpackers.Put(dec)
+	dec := decompressors.Get().(*zstd.Decoder)
+	defer decompressors.Put(dec)
 	if err := dec.Reset(from); err != nil {
 		return fmt.Errorf("reading the layer back: %w", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -30,7 +32,7 @@ func (a *archive) retime(p *Plan) error {
 	}
 	for i := range t.entries {
 		at := -1
-		if source, ok := pythonSource(t.entries[i].name); ok && t.entries[i].mode.IsRegular() {
+		if source := pythonSource(t.entries[i].name); source != "" && t.entries[i].mode.IsRegular() {
 			at = t.find(source)
 		}
 		if at < 0 {
@@ -52,6 +54,26 @@ func (a *archive) retime(p *Plan) error {
 		t.entries[i].mtime = at
 	}
 	return nil
+}
+
+// pythonSource names the source of a compiled module in a cache folder (PEP
+// 3147: "__pycache__/NAME.TAG.pyc", PEP 488: "NAME.TAG.opt-1.pyc"), "" for
+// what is none.
+func pythonSource(name string) string {
+	dir, base := path.Split(name)
+	folder, ok := strings.CutSuffix(dir, "__pycache__/")
+	stem, compiled := strings.CutSuffix(base, ".pyc")
+	if !ok || !compiled {
+		return ""
+	}
+	if i := strings.LastIndex(stem, ".opt-"); i >= 0 {
+		stem = stem[:i]
+	}
+	i := strings.LastIndexByte(stem, '.')
+	if i < 0 {
+		return ""
+	}
+	return folder + stem[:i] + ".py"
 }
 
 // compiledFrom returns the time of the source that a compiled module was made
