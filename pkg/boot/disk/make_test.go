@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -107,5 +108,42 @@ func TestUnbootable(t *testing.T) {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestUnlabelled has a policy whose labels bootc would make.
+func TestUnlabelled(t *testing.T) {
+	t.Parallel()
+	policy := fake.Files{"etc/selinux/config": fake.Text("SELINUX=enforcing\n"), "etc/selinux/targeted/policy/policy.33": fake.Text("x")}
+	labelled := fake.File{Mode: fs.ModeDir | 0o755, Xattrs: map[string]string{"security.selinux": "system_u:object_r:usr_t:s0\x00"}}
+	for name, c := range map[string]struct {
+		files fake.Files
+		want  bool
+	}{
+		"policy":             {policy, true},
+		"policy and labels":  {policy.With(fake.Files{"usr": labelled}), false},
+		"enforcing, no file": {policy.Without("etc/selinux/targeted/policy/policy.33"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, err := Make(t.Context(), openRoot(t, bootable().With(c.files)), t.TempDir(), Options{Mode: Direct, Free: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.Contains(b.Cmdline, "enforcing=0"); got != c.want || got != (len(b.Notes) == 1) {
+				t.Errorf("the arguments are %q, the notes %q", b.Cmdline, b.Notes)
+			}
+		})
+	}
+}
+
+// TestTooLittleSpace is refused before a byte is written.
+func TestTooLittleSpace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := checkSpace(dir, 1<<60)
+	little := (*SpaceError)(nil)
+	if !errors.As(err, &little) || little.Needed != 1<<60 || !strings.Contains(err.Error(), "the disk takes 1.0 EiB") || !strings.Contains(little.MendHint(), dir) {
+		t.Errorf("the error is %v", err)
 	}
 }
