@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"cmp"
 	"io"
 	"io/fs"
 	"time"
@@ -28,8 +29,8 @@ type File struct {
 
 // Input is what [Assign] plans for.
 type Input struct {
-	// Files are in any order, each name once. Folders may be among them: those
-	// that are get a layer like a file without an owner.
+	// Files are in any order, each name once. Folders belong to no layer and
+	// are not among them.
 	Files []File
 	// Packages are those of the tree, with their files.
 	Packages []packagedb.Owner
@@ -47,17 +48,34 @@ type Input struct {
 	Epoch time.Time
 }
 
-// Options bound a plan. Zero fields have the defaults that are named.
+// Options bound a plan. Zero fields have the defaults.
 type Options struct {
-	// Layers is how many the image may have: 128, as docker's limit is.
+	// Layers is how many the plan may have: [DefaultLayers].
 	Layers int
-	// Largest is how many compressed bytes a layer may have: 512 MiB, because
-	// registries end an upload after some minutes.
+	// Largest is how many compressed bytes a layer may have: [DefaultLargest].
 	Largest int64
 	// Every is the time from one update of a client to the next: a day.
 	Every time.Duration
 	// Horizon is how many updates a rebalance has to pay for itself in: 30.
 	Horizon int
+}
+
+const (
+	// DefaultLayers is what docker can stack.
+	DefaultLayers = 128
+	// DefaultLargest is what a slow line uploads within the ten minutes that
+	// registries give a request.
+	DefaultLargest = 512 << 20
+
+	defaultEvery   = day
+	defaultHorizon = 30
+)
+
+func (o Options) complete() Options {
+	return Options{
+		Layers: cmp.Or(o.Layers, DefaultLayers), Largest: cmp.Or(o.Largest, DefaultLargest),
+		Every: cmp.Or(o.Every, defaultEvery), Horizon: cmp.Or(o.Horizon, defaultHorizon),
+	}
 }
 
 // Plan says which file is in which layer. The encoded form has all of it but
@@ -102,8 +120,12 @@ type Group struct {
 	// at least 8 bytes; the writer fills it in.
 	Sum []byte
 
-	version uint32 // see fingerprint
-	// Of a decoded plan: digests in place of Files.
+	// version is a digest over what is known of the files without reading
+	// them; another one says that the group has changed.
+	version uint32
+	// names and contents are of the files to Track: contents (with names) of
+	// all of them, names only of a part that stays as it is. A plan that was
+	// decoded has them in place of Files; see seal.
 	names, contents filter
 }
 
@@ -116,10 +138,4 @@ type Entry struct {
 	// bytes. The next plan then knows whether the file has changed.
 	Track bool
 	Sum   []byte
-}
-
-// filter is a set of digests.
-type filter struct {
-	bits uint
-	data []byte
 }

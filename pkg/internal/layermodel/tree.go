@@ -8,13 +8,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -28,6 +31,8 @@ import (
 type Tree struct {
 	Files    []Content
 	Packages []packagedb.Owner
+	// Changelogs are those of dpkg's packages, by the name of the file.
+	Changelogs map[string][]byte
 }
 
 // Content is a file with what its layer depends on.
@@ -88,8 +93,39 @@ func Scan(ctx context.Context, root string) (*Tree, error) {
 	if err := tree.measure(root); err != nil {
 		return nil, err
 	}
-	tree.Packages, err = packagedb.Owners(ctx, os.DirFS(root))
-	return tree, err
+	if tree.Packages, err = packagedb.Owners(ctx, os.DirFS(root)); err != nil {
+		return nil, err
+	}
+	return tree, tree.readChangelogs(root)
+}
+
+// readChangelogs reads those of dpkg's packages.
+func (t *Tree) readChangelogs(root string) error {
+	t.Changelogs = map[string][]byte{}
+	for i := range t.Files {
+		name := t.Files[i].Name
+		if base := path.Base(name); !strings.HasPrefix(name, "usr/share/doc/") || base != "changelog.Debian.gz" && base != "changelog.gz" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a link to where no file is
+		}
+		if err != nil {
+			return err
+		}
+		t.Changelogs[name] = text
+	}
+	return nil
+}
+
+// Open is what [chunk.Input] asks for.
+func (t *Tree) Open(name string) (io.ReadCloser, error) {
+	text, ok := t.Changelogs[name]
+	if !ok {
+		return nil, fmt.Errorf("%q: %w", name, fs.ErrNotExist)
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
 }
 
 // measure reads and compresses the files, on all processors.
@@ -164,7 +200,7 @@ func (t *Tree) Sum(name string) ([]byte, error) {
 
 // Input is the tree as the planner sees it.
 func (t *Tree) Input() chunk.Input {
-	in := chunk.Input{Packages: t.Packages, Sum: t.Sum}
+	in := chunk.Input{Packages: t.Packages, Sum: t.Sum, Open: t.Open}
 	for _, c := range t.Files {
 		in.Files = append(in.Files, c.File)
 	}

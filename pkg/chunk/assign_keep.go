@@ -1,0 +1,194 @@
+package chunk
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+)
+
+// pack puts units into layers. With a previous plan, layers that nothing has
+// changed in are kept, and what is in the others is free to go anywhere:
+// clients fetch it in any case. Layers that have not changed are touched only
+// where that pays for itself.
+func (a *assigner) pack(units []unit, previous *Plan) (bins []*bin, notes []string, err error) {
+	p := &packer{units: units, layers: a.options.Layers, largest: a.largest()}
+	if previous == nil {
+		bins, err = p.fresh()
+		return bins, nil, err
+	}
+	a.calibrate(units, previous)
+	old, changed := p.keep(previous)
+	if !changed && len(old) <= p.layers {
+		return old, nil, nil
+	}
+	// First without a touch to what has not changed, unless the budget demands it.
+	p.move = 1e3
+	kept, err := p.settle(old)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.move = 1 / float64(a.options.Horizon)
+	further, err := p.settle(kept)
+	if err != nil {
+		return nil, nil, err
+	}
+	fresh, err := p.fresh()
+	if err != nil {
+		return nil, nil, err
+	}
+	bins = kept
+	for _, other := range [][]*bin{further, fresh} {
+		if p.total(other) < p.total(bins)-gain {
+			bins = other
+		}
+	}
+	if moved := p.broken(bins); moved > 0 {
+		saved := p.expected(kept) - p.expected(bins)
+		notes = append(notes, fmt.Sprintf("rebalanced: %s that did not change are in other layers now, which is expected to save %s in each update",
+			humanize.IBytes(uint64(moved)), humanize.IBytes(uint64(max(saved, 0)))))
+	}
+	return bins, notes, nil
+}
+
+// calibrate corrects estimates by what the layers of the previous plan came to.
+func (a *assigner) calibrate(units []unit, previous *Plan) {
+	ratio := map[string]float64{}
+	for _, l := range previous.Layers {
+		sum := int64(0)
+		for _, g := range l.Groups {
+			sum += g.Estimate
+		}
+		if l.Size <= 0 || sum <= 0 {
+			continue
+		}
+		for _, g := range l.Groups {
+			ratio[g.Name] = min(max(float64(l.Size)/float64(sum), 0.2), 3)
+		}
+	}
+	for i := range units {
+		if r, ok := ratio[units[i].group.Name]; ok {
+			units[i].size *= r
+		}
+	}
+}
+
+// keep makes a bin of each layer of the previous plan that is as it was, and
+// one of each unit that is not in such a layer.
+func (p *packer) keep(previous *Plan) (bins []*bin, changed bool) {
+	place := map[string]int{}
+	for i := range p.units {
+		place[p.units[i].group.Name] = i
+	}
+	kept := make([]bool, len(p.units))
+	p.homes = make([]int, len(previous.Layers))
+	for at, l := range previous.Layers {
+		var members []int
+		for _, g := range l.Groups {
+			if i, ok := place[g.Name]; ok && !kept[i] && p.units[i].group.version == g.version {
+				members = append(members, i)
+			}
+		}
+		if len(members) == 0 || len(members) != len(l.Groups) {
+			changed = true
+			continue
+		}
+		b := p.newBin(members...)
+		b.home = at
+		p.homes[at] = len(members)
+		for _, i := range members {
+			kept[i], p.units[i].home = true, at
+		}
+		bins = append(bins, b)
+	}
+	for i := range p.units {
+		if !kept[i] {
+			changed = true
+			bins = append(bins, p.newBin(i))
+		}
+	}
+	return bins, changed
+}
+
+// fresh is the partition without regard to how it was before.
+func (p *packer) fresh() ([]*bin, error) {
+	bins := make([]*bin, 0, len(p.units))
+	for i := range p.units {
+		b := p.newBin(i)
+		if home := p.units[i].home; home >= 0 && p.homes[home] == 1 {
+			b.home = home
+		}
+		bins = append(bins, b)
+	}
+	return p.settle(bins)
+}
+
+// settle brings bins down to the budget and improves on that.
+func (p *packer) settle(bins []*bin) ([]*bin, error) {
+	bins = p.merge(p.bundle(slices.Clone(bins), 1000))
+	if len(bins) > p.layers {
+		return nil, fmt.Errorf("the image does not fit into %d layers of %s: more or larger ones are needed",
+			p.layers, humanize.IBytes(uint64(p.largest)))
+	}
+	for _, b := range bins {
+		p.recognise(b)
+	}
+	s := newSearch(p, bins)
+	s.run()
+	var found []*bin
+	for i := range s.bins {
+		if b := &s.bins[i]; len(b.units) > 0 {
+			again := p.newBin(b.units...)
+			p.recognise(again)
+			found = append(found, again)
+		}
+	}
+	return found, nil
+}
+
+// recognise notes that a bin is a layer that clients have.
+func (p *packer) recognise(b *bin) {
+	if b.home >= 0 {
+		return
+	}
+	home := p.units[b.units[0]].home
+	if home < 0 || p.homes[home] != len(b.units) {
+		return
+	}
+	for _, u := range b.units {
+		if p.units[u].home != home {
+			return
+		}
+	}
+	b.home = home
+}
+
+func (p *packer) total(bins []*bin) float64 {
+	sum := 0.
+	for _, b := range bins {
+		sum += p.binCost(b)
+	}
+	return sum
+}
+
+// expected is what the model expects of an update, in bytes.
+func (p *packer) expected(bins []*bin) float64 {
+	sum := 0.
+	for _, b := range bins {
+		sum += b.size * chance(b.weight)
+	}
+	return sum
+}
+
+// broken is how many bytes of layers that clients have are in other layers.
+func (p *packer) broken(bins []*bin) float64 {
+	sum := 0.
+	for _, b := range bins {
+		for _, u := range b.units {
+			if p.units[u].home >= 0 && b.moved() {
+				sum += p.units[u].size
+			}
+		}
+	}
+	return sum
+}
