@@ -246,3 +246,31 @@ func TestFlood(t *testing.T) {
 		}
 	})
 }
+
+// Once the outcome is known, a job that never ends is not waited for.
+func TestJobThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for state, longest := range map[string]time.Duration{"active": 2 * time.Minute, "inactive": 20 * time.Second} {
+			s := &shell{t: t, answer: func(command string) (reply, bool) {
+				r := booted(command)
+				switch {
+				case strings.Contains(command, "-p NJobs"):
+					r.output = "SystemState=starting\nNJobs=1\nNInstalledJobs=90"
+				case strings.Contains(command, "emergency.target"):
+					r.output = strings.Replace(r.output, "ActiveState=active", "ActiveState="+state, 1)
+				case strings.Contains(command, "list-jobs"):
+					r.output = "9 slow.service start running"
+				case strings.HasPrefix(command, "timeout 5 "):
+					time.Sleep(6 * time.Second)
+				}
+				return r, true
+			}}
+			start := time.Now()
+			report, err := observe(t, s, Options{})
+			if took := time.Since(start); err != nil || took > longest || report.Reached != (state == "active") || report.Lost == report.Reached || len(report.Waiting) != 1 {
+				t.Errorf("%s: after %s %+v, %v", state, took, report, err)
+			}
+		}
+	})
+}
