@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"pkg/internal/golden":       {},
 	"pkg/internal/fakeimage":    {"pkg/image"},
 	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
+	"pkg/internal/layermodel":   {"pkg/chunk", "pkg/packagedb"},
 	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry"},
 }
 
