@@ -247,6 +247,7 @@ func everyKind() fake.Files {
 		"usr/share/block":              fake.Text(strings.Repeat("b", blockSize)),
 		"usr/share/more":               fake.Text(strings.Repeat("m", 3*blockSize+1)),
 		"usr/share/holes":              fake.Text("begin" + strings.Repeat("\x00", 20*blockSize) + "middle" + strings.Repeat("\x00", 20*blockSize)),
+		"usr/share/zeros":              fake.Text(strings.Repeat("\x00", 32<<20)),
 	}
 	for i := range 1000 {
 		files[fmt.Sprintf(much+"/%04d", i)] = fake.Link("x")
