@@ -91,8 +91,8 @@ func TestDiskOSTree(t *testing.T) {
 		o          disk.Options
 		note       string
 	}{
-		{"of the machine", os.Getenv("PATH"), disk.Options{Kargs: []string{"kiln=1"}}, "is too old to know of it"},
-		{"of the image", programs, disk.Options{Mode: disk.OSTree, Reference: debianBase, Kargs: []string{"kiln=1"}}, "with the ostree of the image"},
+		{"of the machine", os.Getenv("PATH"), disk.Options{Kargs: []string{"kiln=1", "kiln=2", `kiln.text="a b"`}}, "is too old to know of it"},
+		{"of the image", programs, disk.Options{Mode: disk.OSTree, Reference: debianBase, Kargs: []string{"kiln=1", "kiln=2", `kiln.text="a b"`}}, "with the ostree of the image"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("PATH", c.path)
@@ -102,7 +102,7 @@ func TestDiskOSTree(t *testing.T) {
 			}
 			args := strings.Join(b.Cmdline, " ")
 			_, link, _ := strings.Cut(args, "ostree=")
-			if !strings.Contains(args, " rw ") || !strings.Contains(args, " kiln=1 ") || !strings.HasPrefix(link, "/ostree/boot.1/default/") {
+			if !strings.Contains(args, " rw ") || !strings.Contains(args, ` kiln=1 kiln=2 kiln.text="a b" `) || !strings.HasPrefix(link, "/ostree/boot.1/default/") {
 				t.Errorf("the arguments are %q", args)
 			}
 			wantDeployment(t, b.Disk, link)

@@ -213,7 +213,8 @@ func (m *maker) deploy(ctx context.Context, dir string, tool *ostreeTool) error 
 	}
 	args := []string{"admin", "deploy", "--sysroot=" + tool.sysroot, "--os=" + stateroot}
 	for _, arg := range m.cmdline() {
-		args = append(args, "--karg="+arg)
+		// "--karg" would replace an earlier one of its name: two consoles are two.
+		args = append(args, "--karg-append="+arg)
 	}
 	_, err := tool.run(ctx, nil, append(args, branch)...)
 	return refusedBy(err, "ostree does not deploy it")
