@@ -9,6 +9,7 @@ type Class string
 // The classes.
 const (
 	Unbootable      Class = "unbootable"       // what is needed to try is not in the image
+	BadKernel       Class = "bad-kernel"       // the machine cannot load the kernel or its initramfs
 	NoBootLoader    Class = "no-boot-loader"   // the firmware finds nothing to start
 	NoOutput        Class = "no-output"        // it never showed a sign of life
 	Hung            Class = "hung"             // it stopped to show one
@@ -46,6 +47,9 @@ type kind struct {
 
 var kinds = []kind{
 	{Unbootable, "it lacks what is needed to start it", "", []string{"kernel", "initramfs-missing", "kernel-release"}},
+	{BadKernel, "its kernel cannot be loaded",
+		"The machine could not load the kernel with its initramfs, and never started: the kernel is cut off, damaged or none at all, or the initramfs is larger than the memory that it is loaded to.",
+		[]string{"kernel", "kernel-release", "kernel-architecture", "initramfs-decodes"}},
 	{NoBootLoader, "the firmware finds no boot loader",
 		"The firmware found nothing on the installed disk that it can start: no boot loader was installed, or not for this firmware.",
 		[]string{"bootupd"}},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -102,6 +103,10 @@ func (b *booting) arguments() []string {
 	return args
 }
 
+// unloadable is what QEMU says of a kernel or an initramfs that it cannot put
+// into the machine's memory (hw/i386/x86.c, hw/arm/boot.c).
+var unloadable = regexp.MustCompile(`initrd is too large|too old to load a ram disk|[Cc]ould not load (kernel|initrd)|could not open kernel file|invalid kernel header|error reading (initrd|kernel)|kernel .* is too large`)
+
 // run starts the machine and watches it.
 func (b *booting) run(ctx context.Context) error {
 	memory, cpus := b.Memory, b.CPUs
@@ -145,10 +150,14 @@ func (b *booting) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if seen.ending == qemu.Crashed {
+	switch {
+	case seen.ending == qemu.Crashed && unloadable.MatchString(g.Err().Error()):
+		b.result.Failure = &Failure{Class: BadKernel, Explanation: BadKernel.kind().explanation, Excerpt: []string{plain(g.Err().Error())}}
+	case seen.ending == qemu.Crashed:
 		return &acceleratorError{g.Err()}
+	default:
+		b.judge(seen)
 	}
-	b.judge(seen)
 	if seen.ending == "" {
 		if err := b.finish(ctx, g, line, seen); err != nil {
 			return err
