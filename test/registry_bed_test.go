@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -17,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	digest "github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -73,14 +73,21 @@ func (b *registryBed) options(t testing.TB) registry.Options {
 	}
 }
 
-// ociLayout is an OCI layout of zstd layers that cannot be compressed, as a chunker
-// leaves one.
+// ociLayout is an OCI layout as a chunker leaves one, but for its layers: they
+// are called zstd and are random bytes, because nobody unpacks them.
 type ociLayout struct {
 	image.Image
 	dir      string
 	manifest digest.Digest
 	// blobs are the sizes of the layers and the configuration.
 	blobs map[digest.Digest]int64
+	// made are the layers by how they are made.
+	made map[layerKey]imgspecv1.Descriptor
+}
+
+type layerKey struct {
+	seed uint64
+	size int64
 }
 
 // Location implements [image.Image].
@@ -95,10 +102,11 @@ func (l *ociLayout) size() (n int64) {
 }
 
 // newLayout writes a layout with layers of these sizes, in bytes. A layer's
-// content comes from its seed; so layouts with a seed in common share a layer.
-func newLayout(t testing.TB, sizes []int64, seed func(layer int) uint64) *ociLayout {
+// content comes from its seed; so layouts with a seed in common share a layer,
+// and it is not made again where one of them is in have.
+func newLayout(t testing.TB, sizes []int64, seed func(layer int) uint64, have ...*ociLayout) *ociLayout {
 	t.Helper()
-	l := &ociLayout{dir: t.TempDir(), blobs: map[digest.Digest]int64{}}
+	l := &ociLayout{dir: t.TempDir(), blobs: map[digest.Digest]int64{}, made: map[layerKey]imgspecv1.Descriptor{}}
 	put := func(mediaType string, from io.Reader) imgspecv1.Descriptor {
 		t.Helper()
 		temp := filepath.Join(l.dir, "blob")
@@ -133,25 +141,30 @@ func newLayout(t testing.TB, sizes []int64, seed func(layer int) uint64) *ociLay
 	}
 	config := imgspecv1.Image{Platform: imgspecv1.Platform{Architecture: "amd64", OS: "linux"}, RootFS: imgspecv1.RootFS{Type: "layers"}}
 	manifest := imgspecv1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: imgspecv1.MediaTypeImageManifest}
+	add := func(m imgspecv1.Descriptor) {
+		manifest.Layers = append(manifest.Layers, m)
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, m.Digest)
+	}
 	for i, size := range sizes {
-		// Nobody unpacks it, so that it need not be a tar archive.
-		var key [32]byte
-		copy(key[:], fmt.Sprint("layer ", seed(i)))
-		plain := io.LimitReader(rand.NewChaCha8(key), size)
-		r, w := io.Pipe()
-		diff := digest.Canonical.Digester()
-		go func() {
-			z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest))
-			if err == nil {
-				_, err = io.Copy(z, io.TeeReader(plain, diff.Hash()))
+		key := layerKey{seed(i), size}
+		for _, h := range have {
+			if m, ok := h.made[key]; ok {
+				file := filepath.Join("blobs/sha256", m.Digest.Encoded())
+				if err := errors.Join(os.MkdirAll(filepath.Join(l.dir, "blobs/sha256"), 0o755), os.Link(filepath.Join(h.dir, file), filepath.Join(l.dir, file))); err != nil {
+					t.Fatal(err)
+				}
+				l.made[key], l.blobs[m.Digest] = m, m.Size
 			}
-			if err == nil {
-				err = z.Close()
-			}
-			_ = w.CloseWithError(err)
-		}()
-		manifest.Layers = append(manifest.Layers, put(imgspecv1.MediaTypeImageLayerZstd, r))
-		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, diff.Digest())
+		}
+		if m, ok := l.made[key]; ok {
+			add(m)
+			continue
+		}
+		var random [32]byte
+		copy(random[:], fmt.Sprint("layer ", key.seed))
+		m := put(imgspecv1.MediaTypeImageLayerZstd, io.LimitReader(rand.NewChaCha8(random), size))
+		l.made[key] = m
+		add(m)
 	}
 	manifest.Config = put(imgspecv1.MediaTypeImageConfig, encode(config))
 	top := put(imgspecv1.MediaTypeImageManifest, encode(manifest))

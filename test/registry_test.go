@@ -209,6 +209,7 @@ func (r *dockerRegistry) run(t testing.TB) {
 	t.Helper()
 	cmd := exec.Command("docker-registry", "serve", filepath.Join(r.dir, "config.yml"))
 	cmd.Stdout, cmd.Stderr = &r.log, &r.log
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // the S3 driver reads AWS_*
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting the registry: %v", err)
 	}

@@ -41,6 +41,8 @@ type transfer struct {
 	// much of it had gone out then, at most over all tries.
 	broken  bool
 	longest int64
+	// lost is how many bytes the registry did not keep, over all tries.
+	lost int64
 	// shown is how the blob is shown, nil for not at all, and counted how far.
 	shown   progress.Transfer
 	counted atomic.Int64
@@ -236,6 +238,7 @@ func (t *transfer) resume(ctx context.Context) {
 	if err != nil || n <= 0 || n >= t.blob.size {
 		return
 	}
+	t.lost -= n + 1 - t.has
 	t.has = n + 1
 	t.best = max(t.best, t.has)
 	if t.location, err = resp.Location(); err != nil {
@@ -281,6 +284,7 @@ func (t *transfer) send(ctx context.Context, storing func()) error {
 	t.broken = err != nil
 	if err != nil {
 		t.longest = max(t.longest, from+body.count.Load())
+		t.lost += body.count.Load()
 		var answer *answerError
 		if errors.As(err, &answer) && from > 0 {
 			switch evidenceOf(err).status {

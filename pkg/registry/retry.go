@@ -18,8 +18,8 @@ type Retry struct {
 	// that has all of a blob gets five times as long to store it.
 	Silence time.Duration
 	// Attempts is how often something is tried in a row without getting any
-	// further; 0 is 5. Each layer that arrives starts the count anew, up to three
-	// times for a layer that gets no further itself.
+	// further; 0 is 5. Each layer that arrives starts the count anew, but not
+	// for a layer that loses megabytes with each failure.
 	Attempts int
 	// Sleep waits for d or until ctx is done, and returns ctx.Err() then; nil
 	// uses the clock.

@@ -135,8 +135,6 @@ func (u *uploader) put(ctx context.Context, b blob) error {
 	t := &transfer{u: u, blob: b}
 	defer t.close()
 	seen := u.arrived.Load()
-	// stuck counts the failures of this blob since it last got further itself.
-	stuck := 0
 	err := u.s.options.retry(ctx, nil, func() (bool, error) {
 		if err := u.gate.enter(ctx); err != nil {
 			return false, err
@@ -151,13 +149,12 @@ func (u *uploader) put(ctx context.Context, b blob) error {
 			u.arrived.Add(1)
 			return true, nil
 		}
+		// That others arrive is a sign of life, but none for a large blob that
+		// breaks off each time: only time would be lost.
 		now := u.arrived.Load()
 		others := now > seen
 		seen = now
-		if stuck++; further {
-			stuck = 0
-		}
-		return further || others && stuck < 3*u.s.options.Retry.attempts(), err
+		return further || others && t.lost < smallLayer, err
 	})
 	if err != nil {
 		u.fail(t.explain(err))
