@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"pkg/trust":     {"pkg/image", "pkg/registry"},
 	"pkg/boot/disk": {"pkg/image", "pkg/kernel"},
 	"pkg/pipeline": {
-		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/check",
+		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/check", "pkg/chunk",
 		"pkg/boot", "pkg/boot/disk", "pkg/boot/guest",
 	},
 	"pkg/internal/golden":       {},
@@ -66,13 +66,14 @@ var heavy = map[string][]string{
 	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust"},
 	"go.yaml.in/yaml/":                        {"pkg/recipe", "pkg/check"},
 	"github.com/spf13/cobra":                  {"cmd/bootkiln"},
+	"github.com/Microsoft/hcsshim/":           {"pkg/boot/disk"},
 	"github.com/google/go-containerregistry/": {"pkg/registry", "pkg/sign", "pkg/internal/testregistry"},
 }
 
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/boot/guest", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/host", "pkg/scaffold",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/boot/guest", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/host", "pkg/scaffold", "pkg/boot/disk",
 }
 
 type listed struct {
