@@ -18,8 +18,9 @@ func newPublishCmd(e *env, g *globals) *cobra.Command {
 		Use:   "publish RECIPE",
 		Short: "Build, check, boot, push, sign, verify and tag: the whole way",
 		Long: `Takes a recipe all the way: it is built, checked, booted in a virtual machine
-(see 'bootkiln boot'), pushed by digest, signed, accepted by the containers policy
-engine, and only then tagged, the floating tag last. Whatever fails on the way, no
+(see 'bootkiln boot'), cut into layers (see 'bootkiln chunk'), pushed by digest,
+signed, accepted by the containers policy engine, and only then tagged, the
+floating tag last. Whatever fails on the way, no
 tag names an unsigned image. Needs root.`,
 		Example: `  bootkiln publish recipe.yaml
   COSIGN_PASSWORD=… bootkiln publish --format json recipe.yaml | jq -r '.published[].digest'`,
@@ -60,6 +61,7 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	defer closing(v, &err)
 	o.boot.overrule(v.input.Recipe)
 	bootServices(&v.services, options)
+	chunkServices(&v.services, options, e.layerCache())
 	publishServices(&v.services, options, signer)
 	result, err := pipeline.Run(ctx, v.input, v.services)
 	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {

@@ -13,6 +13,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
 	"github.com/bootkiln/bootkiln/pkg/build"
 	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
@@ -93,6 +94,22 @@ func checkService(o check.Options, openBase func(context.Context, string) (image
 			o.Base, o.BaseError = openBase(ctx, base)
 		}
 		return check.Run(ctx, img, o)
+	}
+}
+
+// chunkServices fill in what cuts an image into layers. cache is the folder of
+// earlier layers, "" for none.
+func chunkServices(s *pipeline.Services, o registry.Options, cache string) {
+	s.Previous = func(ctx context.Context, ref string) (image.Image, io.Closer, error) {
+		img, closer, err := registry.OpenImage(ctx, ref, o, image.LayerOptions{TempDir: o.TempDir})
+		if e, ok := asError[*registry.Error](err); ok && e.Class == registry.Missing {
+			return nil, nil, nil
+		}
+		return img, closer, err
+	}
+	s.Chunk = func(ctx context.Context, img image.Image, dir string, c chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
+		c.Cache, c.CacheLimit = cache, layerCacheLimit
+		return chunk.Rewrite(ctx, img, dir, c)
 	}
 }
 

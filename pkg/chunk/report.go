@@ -23,6 +23,9 @@ type Report struct {
 	// Reused is how many layers came out of the cache and were not compressed
 	// again.
 	Reused int `json:"reused"`
+	// Update is what a machine with the previous image downloads, nil where
+	// there is no such image.
+	Update *Prediction `json:"update,omitempty"`
 	// Notes say what somebody should know of the plan.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -40,8 +43,11 @@ type LayerReport struct {
 	Reused bool `json:"reused"`
 }
 
-func newReport(plan *Plan, jobs []*job) *Report {
+func newReport(had previous, plan *Plan, jobs []*job) *Report {
 	r := &Report{Notes: plan.Notes}
+	if had.there {
+		r.Update = predict(had, plan, jobs)
+	}
 	for _, j := range jobs {
 		r.Layers = append(r.Layers, LayerReport{
 			Name: j.name, DiffID: j.blob.diffID, Digest: j.blob.digest,
@@ -56,6 +62,32 @@ func newReport(plan *Plan, jobs []*job) *Report {
 	return r
 }
 
+// predict is [Predict] with the layers of directories.
+func predict(had previous, plan *Plan, jobs []*job) *Prediction {
+	p := Predict(had.plan, plan)
+	for _, j := range jobs {
+		if j.layer != nil {
+			continue
+		}
+		p.Layers++
+		p.Total += j.blob.size
+		if slices.Contains(had.diffIDs, j.blob.diffID) {
+			p.Reused++
+			continue
+		}
+		p.Bytes += j.blob.size
+		p.Causes = append(p.Causes, Cause{Group: j.name, Own: j.blob.size})
+	}
+	slices.SortStableFunc(p.Causes, func(a, b Cause) int { return cmp.Compare(b.Own+b.Dragged, a.Own+a.Dragged) })
+	return &p
+}
+
+// Summary is the report in a line.
+func (r *Report) Summary() string {
+	return fmt.Sprintf("%s in %d layers, %d of them from an earlier run; %s unpacked",
+		humanize.Bytes(uint64(r.Size)), len(r.Layers), r.Reused, humanize.Bytes(uint64(r.Unpacked)))
+}
+
 // WriteText prints the report for people, the largest layer first.
 func (r *Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
@@ -63,8 +95,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, l := range layers {
 		fmt.Fprintf(&b, "%9s  %s\n", humanize.Bytes(uint64(l.Size)), diag.Printable(l.Name))
 	}
-	fmt.Fprintf(&b, "%9s  in %d layers, %d of them from an earlier run; %s unpacked\n",
-		humanize.Bytes(uint64(r.Size)), len(r.Layers), r.Reused, humanize.Bytes(uint64(r.Unpacked)))
+	fmt.Fprintf(&b, "%s\n", r.Summary())
+	if r.Update != nil {
+		r.Update.writeText(&b)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", diag.Printable(note))
 	}
@@ -73,4 +107,31 @@ func (r *Report) WriteText(w io.Writer) error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
+}
+
+// mostCauses is how many causes of an update are printed.
+const mostCauses = 20
+
+func (p *Prediction) writeText(b *bytes.Buffer) {
+	fmt.Fprintf(b, "%s\n", p.Summary())
+	for i, c := range p.Causes {
+		if i == mostCauses {
+			fmt.Fprintf(b, "%9s  and %d more\n", "", len(p.Causes)-i)
+			break
+		}
+		why := ""
+		switch {
+		case c.Moved:
+			why = " (unchanged, in another layer now)"
+		case c.Dragged > 0:
+			why = fmt.Sprintf(" (%s of it what is in the same layer)", humanize.Bytes(uint64(c.Dragged)))
+		}
+		fmt.Fprintf(b, "%9s  %s%s\n", humanize.Bytes(uint64(c.Own+c.Dragged)), diag.Printable(c.Group), why)
+	}
+}
+
+// Summary is the prediction in a line.
+func (p *Prediction) Summary() string {
+	return fmt.Sprintf("update: %s in %d of %d layers (with a layer for each package: %s)",
+		humanize.Bytes(uint64(p.Bytes)), p.Layers-p.Reused, p.Layers, humanize.Bytes(uint64(p.Floor)))
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 
+	digest "github.com/opencontainers/go-digest"
+
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/packagedb"
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -86,11 +88,11 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	}
 	w := &writer{archive: newArchive(t, root), out: out, cache: stored, stage: o.Stage}
 	w.proof = newProof(w.archive)
-	previous, notes, err := previousPlan(ctx, o.Previous)
+	had, err := readPrevious(ctx, o.Previous)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := w.plan(ctx, previous, o.Options)
+	plan, err := w.plan(ctx, had.plan, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -111,33 +113,42 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	if err := stored.prune(); err != nil {
 		return nil, err
 	}
-	plan.Notes = slices.Concat(notes, plan.Notes)
-	return newReport(plan, jobs), nil
+	plan.Notes = slices.Concat(had.notes, plan.Notes)
+	return newReport(had, plan, jobs), nil
 }
 
 // PlanLabel is the label of a configuration that holds its plan. Annotations of layers would be
 // lost where containers/image copies them (podman issue 27796).
 const PlanLabel = "io.github.bootkiln.chunks"
 
-// previousPlan reads the plan of an image out of its configuration. One that
-// cannot be used costs an update and no more, and is a note.
-func previousPlan(ctx context.Context, img image.Image) (*Plan, []string, error) {
+// previous is what is known of the image that machines have.
+type previous struct {
+	there   bool
+	plan    *Plan // nil where it has none that can be kept
+	diffIDs []digest.Digest
+	notes   []string
+}
+
+// readPrevious reads an image's plan out of its configuration. One that cannot
+// be used costs an update and no more, and is a note.
+func readPrevious(ctx context.Context, img image.Image) (p previous, err error) {
 	if img == nil {
-		return nil, nil, nil
+		return p, nil
 	}
 	config, err := img.Config(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the previous image: %w", err)
+		return p, fmt.Errorf("reading the previous image: %w", err)
 	}
+	p.there, p.diffIDs = true, config.RootFS.DiffIDs
 	text, ok := config.Config.Labels[PlanLabel]
 	if !ok {
-		return nil, []string{fmt.Sprintf("%s has no plan that could be kept: machines that have it download all of the image once", img.Location())}, nil
+		p.notes = []string{img.Location() + " has no plan that could be kept: machines that have it download all of the image once"}
+		return p, nil
 	}
-	p, err := DecodePlan(text)
-	if err != nil {
-		return nil, []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}, nil
+	if p.plan, err = DecodePlan(text); err != nil {
+		p.notes = []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}
 	}
-	return p, nil, nil
+	return p, nil
 }
 
 // directoryLayers is how many layers there are beside those of the plan.

@@ -1,5 +1,5 @@
-// Package pipeline is the order of the work: plan, build, check, boot, push, sign,
-// verify, tag. It is the only package that knows every stage, and knows
+// Package pipeline is the order of the work: plan, build, check, boot, chunk,
+// push, sign, verify, tag. It is the only package that knows every stage, and knows
 // nothing else.
 package pipeline
 
@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
@@ -64,6 +66,11 @@ type Services struct {
 	// recipe says.
 	BootReady func(ctx context.Context) error
 	Boot      func(ctx context.Context, img image.Image, o boot.Options) (*boot.Result, error)
+	// Previous opens what a reference with a tag names in its registry now; it is
+	// nil where there is nothing. Chunk cuts the image into layers, in the folder
+	// dir. Neither is called where the recipe's chunk is off.
+	Previous func(ctx context.Context, ref string) (image.Image, io.Closer, error)
+	Chunk    func(ctx context.Context, img image.Image, dir string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error)
 	// Push uploads the image by digest; no tag is written.
 	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
 	// Sign attaches a signature to the digest; nil leaves the image unsigned,
@@ -117,7 +124,14 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err := r.boot(ctx, img); err != nil {
 		return r.result, err
 	}
-	return r.result, r.publish(ctx, img)
+	facts, err := r.facts(ctx, img)
+	if err != nil {
+		return r.result, err
+	}
+	if img, err = r.chunk(ctx, img, facts); err != nil {
+		return r.result, err
+	}
+	return r.result, r.publish(ctx, img, facts)
 }
 
 // Build is the first half of [Run]: an image in the store that passed its
@@ -168,7 +182,11 @@ func Push(ctx context.Context, in Input, img image.Image, s Services) (_ *Result
 	if err := r.boot(ctx, img); err != nil {
 		return r.result, err
 	}
-	return r.result, r.publish(ctx, img)
+	facts, err := r.facts(ctx, img)
+	if err != nil {
+		return r.result, err
+	}
+	return r.result, r.publish(ctx, img, facts)
 }
 
 type run struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
@@ -37,6 +39,9 @@ type kiln struct {
 	base string
 	// booted is what an image was booted with.
 	booted boot.Options
+	// previous is what the registry has, and chunking what the layers were asked to be.
+	previous image.Image
+	chunking chunk.RewriteOptions
 	// found is what asking for names finds.
 	found diag.List
 	// tags is what the registry has.
@@ -81,6 +86,13 @@ func (k *kiln) services() Services {
 				b.Verdict, b.Failure = boot.Failed, &boot.Failure{Class: boot.Panic}
 			}
 			return b, nil
+		},
+		Previous: func(_ context.Context, ref string) (image.Image, io.Closer, error) {
+			return k.previous, nil, k.did("previous " + ref)
+		},
+		Chunk: func(_ context.Context, img image.Image, _ string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
+			k.chunking = o
+			return img, &chunk.Report{Size: 3}, k.did("chunk")
 		},
 		Push: func(_ context.Context, _ image.Image, repository string, _ progress.Stage) (image.Pinned, error) {
 			return image.Pinned{Repository: repository, Digest: pushed}, k.did("push " + repository)
@@ -141,6 +153,7 @@ func TestRun(t *testing.T) {
 	// before it is tagged, the floating tag last, and read back at the end.
 	want := []string{
 		"ready to boot", "preflight registry.lan/a", "preflight registry.lan/b", "build", "check", "boot",
+		"previous registry.lan/a:latest", "chunk",
 		"push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
 		"tag registry.lan/a:12.20261121", "tag registry.lan/a:k6.1.0-56", "tag registry.lan/a:latest", "verify registry.lan/a",
 		"push registry.lan/b", "sign registry.lan/b", "verify registry.lan/b", "tag registry.lan/b:latest", "verify registry.lan/b",
@@ -212,7 +225,7 @@ func TestRunAsksForNames(t *testing.T) {
 func TestRunStops(t *testing.T) {
 	t.Parallel()
 	for _, failing := range []string{
-		"preflight registry.lan/a", "build", "check", "boot", "push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
+		"preflight registry.lan/a", "build", "check", "boot", "chunk", "push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
 		"tag registry.lan/a:12.20261121",
 	} {
 		t.Run(failing, func(t *testing.T) {

@@ -55,16 +55,19 @@ func (r *run) tags(target recipe.Target, facts Facts) ([]string, diag.List) {
 	return Tags(target.Tags, facts)
 }
 
-// publish brings the image to each target of the recipe, in order.
-func (r *run) publish(ctx context.Context, img image.Image) error {
+// facts are what the tags can say of the image, all but its digest. They are
+// read once, because the image that is pushed may be one of packed layers.
+func (r *run) facts(ctx context.Context, img image.Image) (Facts, error) {
 	facts := r.in.Facts
 	if err := facts.read(ctx, img); err != nil {
-		return err
+		return facts, err
 	}
 	facts.Digest = anyDigest
-	if err := r.nameable(facts); err != nil {
-		return err
-	}
+	return facts, r.nameable(facts)
+}
+
+// publish brings the image to each target of the recipe, in order.
+func (r *run) publish(ctx context.Context, img image.Image, facts Facts) error {
 	for _, target := range r.in.Recipe.Publish {
 		if err := r.publishTo(ctx, img, target, facts); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 )
@@ -29,6 +30,8 @@ type Result struct {
 	Checks *CheckCount `json:"checks,omitempty"`
 	// Boot is what became of the boot, nil where the run did not come to it.
 	Boot *Boot `json:"boot,omitempty"`
+	// Chunks are the layers that are published, nil where those of the build are.
+	Chunks *chunk.Report `json:"chunks,omitempty"`
 	// OptionalUnavailable are the optional packages that could not be installed,
 	// in the order in which they were tried.
 	OptionalUnavailable []string `json:"optionalUnavailable,omitempty"`

@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+)
+
+// LayoutDir is the folder of the chunked image in the output folder.
+const LayoutDir = "layout"
+
+// ChunkOff is the mode of [recipe.Chunk] that keeps the layers of the build.
+const ChunkOff = "off"
+
+// chunk cuts the image into the layers that are published, next to those that
+// machines have now. With "off" it returns the image as it was built.
+func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked image.Image, err error) {
+	words := r.in.Recipe.Chunk
+	if words.Mode.Value == ChunkOff {
+		return img, nil
+	}
+	err = r.stage("chunk", func(st progress.Stage) (err error) {
+		previous, closer, err := r.previous(ctx, facts, st)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closer.Close()) }()
+		var report *chunk.Report
+		chunked, report, err = r.Chunk(ctx, img, filepath.Join(r.in.Out, LayoutDir), chunk.RewriteOptions{
+			Options:  chunk.Options{Layers: words.Layers, Largest: words.Largest},
+			Previous: previous,
+			Stage:    st,
+		})
+		if err != nil {
+			return err
+		}
+		r.result.Chunks = report
+		st.Infof("%s", report.Summary())
+		if report.Update != nil {
+			st.Infof("%s", report.Update.Summary())
+		}
+		for _, note := range report.Notes {
+			st.Infof("%s", note)
+		}
+		return nil
+	})
+	return chunked, err
+}
+
+// previous opens the image that machines have now: what the tag of the first
+// target names that moves with every build, which is the last to be written. It
+// is nil where there is none. One that cannot be read costs the machines a larger
+// update, and is no reason not to give them one.
+func (r *run) previous(ctx context.Context, facts Facts, st progress.Stage) (image.Image, io.Closer, error) {
+	nobody := io.NopCloser(nil)
+	if len(r.in.Recipe.Publish) == 0 {
+		return nil, nobody, nil
+	}
+	target := r.in.Recipe.Publish[0]
+	tags, problems := r.tags(target, facts)
+	if err := problems.Err(); err != nil || len(tags) == 0 {
+		return nil, nobody, err
+	}
+	ref := target.To.Value + ":" + tags[len(tags)-1]
+	previous, closer, err := r.Previous(ctx, ref)
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	case err != nil:
+		st.Warnf("%s cannot be read, so that its layers cannot be kept: %v", ref, err)
+	case previous == nil:
+		st.Infof("%s is not there yet: this is its first layout", ref)
+	default:
+		st.Infof("the layers of %s are kept where they have not changed", ref)
+	}
+	if closer == nil {
+		closer = nobody
+	}
+	return previous, closer, nil
+}

@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+)
+
+// TestChunk pushes what was cut, in the way that the recipe says, next to what
+// machines have.
+func TestChunk(t *testing.T) {
+	t.Parallel()
+	k, in := newKiln(t), load(t, twoTargets+"chunk: {layers: 64, largest: 256MiB}\n")
+	k.previous = fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{})
+	chunked := fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{})
+	s := k.services()
+	var dir string
+	s.Chunk = func(_ context.Context, img image.Image, to string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
+		if img != k.img {
+			t.Error("another image is cut than was built")
+		}
+		dir, k.chunking = to, o
+		return chunked, &chunk.Report{Size: 3, Notes: []string{"a note"}}, nil
+	}
+	s.Push = func(_ context.Context, img image.Image, repository string, _ progress.Stage) (image.Pinned, error) {
+		if img != chunked {
+			t.Error("another image is pushed than was cut")
+		}
+		return image.Pinned{Repository: repository, Digest: pushed}, nil
+	}
+	if _, err := Run(t.Context(), in, s); err != nil {
+		t.Fatal(err)
+	}
+	o := k.chunking
+	if o.Layers != 64 || o.Largest != 256<<20 || o.Previous != k.previous || o.Stage == nil || dir != filepath.Join(in.Out, "layout") {
+		t.Errorf("asked for %+v in %q", o, dir)
+	}
+	b, err := os.ReadFile(filepath.Join(in.Out, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written Result
+	if err := json.Unmarshal(b, &written); err != nil || written.Chunks == nil || written.Chunks.Size != 3 {
+		t.Errorf("result.json: %v, %v", err, written.Chunks)
+	}
+}
+
+// TestChunkOff pushes the image as it was built, and asks for nothing.
+func TestChunkOff(t *testing.T) {
+	t.Parallel()
+	k := newKiln(t)
+	result, err := Run(t.Context(), load(t, twoTargets+"chunk: off\n"), k.services())
+	if err != nil || result.Chunks != nil {
+		t.Fatal(err, result.Chunks)
+	}
+	if slices.ContainsFunc(k.calls, func(c string) bool { return c == "chunk" || strings.HasPrefix(c, "previous") }) {
+		t.Errorf("calls: %q", k.calls)
+	}
+}
+
+// TestPreviousUnreachable makes the layers without it.
+func TestPreviousUnreachable(t *testing.T) {
+	t.Parallel()
+	k := newKiln(t)
+	k.fail["previous registry.lan/a:latest"] = errBroken
+	if _, err := Run(t.Context(), load(t, twoTargets), k.services()); err != nil {
+		t.Fatal(err)
+	}
+	if k.chunking.Previous != nil || !slices.Contains(k.calls, "tag registry.lan/a:latest") {
+		t.Errorf("calls: %q", k.calls)
+	}
+
+	// An interruption is one.
+	k = newKiln(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := k.services()
+	previous := s.Previous
+	s.Previous = func(ctx context.Context, ref string) (image.Image, io.Closer, error) {
+		cancel()
+		return previous(ctx, ref)
+	}
+	if _, err := Run(ctx, load(t, twoTargets), s); !errors.Is(err, context.Canceled) || slices.Contains(k.calls, "chunk") {
+		t.Errorf("error: %v, calls: %q", err, k.calls)
+	}
+}

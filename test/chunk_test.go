@@ -1,0 +1,178 @@
+//go:build e2e
+
+package test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.podman.io/storage"
+
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/image"
+)
+
+// chunkTo cuts an image into layers, and returns what the program says of it.
+func chunkTo(t testing.TB, dir, cache, name string, args ...string) *chunk.Report {
+	t.Helper()
+	o := bootkiln(t, append([]string{"chunk", name, "--to", "oci:" + dir, "--cache", cache, "--format", "json"}, args...)...)
+	o.want(t, 0)
+	report := &chunk.Report{}
+	if err := json.Unmarshal([]byte(o.stdout), report); err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// TestChunkBase cuts the base into layers, lets Debian's skopeo bring them into
+// the store, where overlayfs stacks them, and finds the base there again.
+func TestChunkBase(t *testing.T) {
+	const name = "localhost/bootkiln-test/chunked:1"
+	dir, cache := filepath.Join(t.TempDir(), "layout"), t.TempDir()
+	first := chunkTo(t, dir, cache, debianBase)
+	if len(first.Layers) < 50 || len(first.Layers) > 128 || first.Reused != 0 {
+		t.Errorf("%d layers, %d of them reused", len(first.Layers), first.Reused)
+	}
+
+	if out, err := exec.Command("skopeo", "copy", "--quiet", "oci:"+dir, "containers-storage:"+name).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { removeImage(t, name) })
+	if diff := cmp.Diff(filesBelow(t, mounted(t, debianBase)), filesBelow(t, mounted(t, name))); diff != "" {
+		t.Errorf("files (-base +chunked):\n%.4000s", diff)
+	}
+	if diff := cmp.Diff(foundIn(t, debianBase), foundIn(t, name)); diff != "" {
+		t.Errorf("findings (-base +chunked):\n%s", diff)
+	}
+	if diff := cmp.Diff(foundIn(t, debianBase), foundIn(t, "oci:"+dir)); diff != "" {
+		t.Errorf("findings (-base +layout):\n%s", diff)
+	}
+
+	// Once more: out of the cache, without it, and from another place.
+	manifest := contentOf(t, filepath.Join(dir, "index.json"))
+	for place, args := range map[string][]string{
+		"out of the cache": {dir, cache, debianBase},
+		"with a previous":  {dir + "-p", t.TempDir(), debianBase, "--previous", "oci:" + dir},
+		"from its layers":  {dir + "-l", t.TempDir(), "oci:" + dir, "--previous", "oci:" + dir},
+	} {
+		again := chunkTo(t, args[0], args[1], args[2], args[3:]...)
+		if !bytes.Equal(contentOf(t, filepath.Join(args[0], "index.json")), manifest) {
+			t.Errorf("%s: another manifest", place)
+		}
+		if place == "out of the cache" && again.Reused != len(first.Layers) {
+			t.Errorf("%d of %d layers from the cache", again.Reused, len(first.Layers))
+		}
+	}
+}
+
+func contentOf(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func removeImage(t testing.TB, name string) {
+	t.Helper()
+	store := machineStore(t)
+	img, err := store.Image(name)
+	if err == nil {
+		_, err = store.DeleteImage(img.ID, true)
+	}
+	if err != nil && err != storage.ErrImageUnknown {
+		t.Error(err)
+	}
+}
+
+// foundIn returns the findings of a check that are not about layers and history.
+func foundIn(t testing.TB, name string) []string {
+	t.Helper()
+	o := bootkiln(t, "check", "--format", "json", name)
+	var report check.Report
+	if err := json.Unmarshal([]byte(o.stdout), &report); err != nil {
+		t.Fatalf("%v: %s", err, o.stderr)
+	}
+	var list []string
+	for _, f := range report.Findings {
+		list = append(list, fmt.Sprintf("%+v", f))
+	}
+	return list
+}
+
+// filesBelow describes what is under a folder but for times, the content of the
+// folders that every machine mounts over, and labels of SELinux.
+func filesBelow(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	root, err := image.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	list := map[string]string{}
+	first := map[uint64]string{} // by inode
+	err = fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if top, _, below := strings.Cut(name, "/"); below && slices.Contains([]string{"dev", "proc", "run", "sys", "tmp"}, top) {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		attrs, err := root.Xattrs(name)
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(attrs, func(key string, _ []byte) bool { return key == "security.selinux" })
+		st := image.StatOf(info)
+		text := fmt.Sprintf("%v %04o %d:%d %d:%d %q", info.Mode(), st.Mode, st.UID, st.GID, st.DevMajor, st.DevMinor, attrs)
+		switch info.Mode().Type() {
+		case 0:
+			f, err := root.Open(name)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			sum := sha256.New()
+			if _, err := io.Copy(sum, f); err != nil {
+				return err
+			}
+			text += fmt.Sprintf(" %d %x", info.Size(), sum.Sum(nil))
+		case fs.ModeSymlink:
+			target, err := root.ReadLink(name)
+			if err != nil {
+				return err
+			}
+			text += " -> " + target
+		}
+		if !d.IsDir() && st.Nlink > 1 {
+			if _, ok := first[st.Inode]; !ok {
+				first[st.Inode] = name
+			}
+			text += fmt.Sprintf(" = %s %d", first[st.Inode], st.Nlink)
+		}
+		list[name] = text
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
