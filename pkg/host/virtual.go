@@ -125,8 +125,8 @@ func (m *machine) checkQEMU() {
 	if m.arch != "x86_64" {
 		pkg = "qemu-system-arm"
 	}
-	m.add(check, Warning, program+" is not installed: images cannot be booted before they are published",
-		"apt install "+pkg+", or dnf install qemu-kvm")
+	m.add(check, Warning, program+" is not installed: images cannot be booted, and without that they are not published",
+		"apt install "+pkg+", or dnf install qemu-kvm; or leave it out: \"boot: off\" in the recipe, or --boot=off")
 }
 
 // machineNames maps GOARCH, as platforms have it, to the kernel's and QEMU's
