@@ -48,9 +48,11 @@ var allowed = map[string][]string{
 	"pkg/sign":      {"pkg/image", "pkg/registry"},
 	"pkg/trust":     {"pkg/image", "pkg/registry"},
 	"pkg/boot/disk": {"pkg/image", "pkg/kernel"},
+	"pkg/journal":   {"pkg/plan"},
+	"pkg/place":     {"pkg/image"},
 	"pkg/pipeline": {
 		"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/image", "pkg/check", "pkg/chunk",
-		"pkg/boot", "pkg/boot/disk", "pkg/boot/guest",
+		"pkg/boot", "pkg/boot/disk", "pkg/boot/guest", "pkg/journal", "pkg/packagedb", "pkg/provenance", "pkg/sbom",
 	},
 	"pkg/internal/golden":       {},
 	"pkg/internal/fakeimage":    {"pkg/image"},
@@ -62,7 +64,7 @@ var allowed = map[string][]string{
 // heavy lists, for a path of other modules, who may import it.
 var heavy = map[string][]string{
 	"go.podman.io/buildah":                    {"pkg/build"},
-	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/image/transportimage", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
+	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/image/transportimage", "pkg/place", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
 	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust"},
 	"go.yaml.in/yaml/":                        {"pkg/recipe", "pkg/check"},
 	"github.com/spf13/cobra":                  {"cmd/bootkiln"},
@@ -73,7 +75,7 @@ var heavy = map[string][]string{
 // light packages are tested without cgo, without build tags and without root,
 // so nothing below them may need any.
 var light = []string{
-	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/boot/guest", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/host", "pkg/scaffold", "pkg/boot/disk",
+	"pkg/diag", "pkg/progress", "pkg/recipe", "pkg/plan", "pkg/containerfile", "pkg/resolve", "pkg/image", "pkg/kernel", "pkg/boot/guest", "pkg/packagedb", "pkg/repofile", "pkg/check", "pkg/diff", "pkg/sbom", "pkg/provenance", "pkg/journal", "pkg/host", "pkg/scaffold", "pkg/boot/disk",
 }
 
 type listed struct {
