@@ -48,12 +48,13 @@ func (p *packer) joinCost(a, b *bin, weights []float64) float64 {
 	for _, e := range b.events {
 		weight -= min(e.weight, weights[e.number])
 	}
-	return p.cost(a.size+b.size, weight, true) - p.binCost(a) - p.binCost(b)
+	return p.cost(a.size+b.size, weight, true) - a.paid - b.paid
 }
 
 func (p *packer) join(a, b *bin) *bin {
 	c := &bin{home: -1, units: slices.Concat(a.units, b.units), size: a.size + b.size}
 	c.events, c.weight = merged(a.events, b.events)
+	c.paid = p.binCost(c)
 	return c
 }
 
@@ -78,6 +79,9 @@ func (p *packer) merge(bins []*bin) []*bin {
 		for _, e := range bins[i].events {
 			weights[e.number] = 0
 		}
+	}
+	for _, b := range bins {
+		b.paid = p.binCost(b)
 	}
 	for i := range bins {
 		seek(i)

@@ -43,6 +43,7 @@ func (s *search) add(b bin) {
 		heaviest[e.number] = e.weight
 	}
 	b.units = slices.Clone(b.units)
+	b.paid = s.binCost(&b)
 	s.bins = append(s.bins, b)
 	s.heaviest = append(s.heaviest, heaviest)
 }
@@ -90,9 +91,9 @@ func (s *search) with(at, u int) float64 {
 func (s *search) lossOf(at, u int) float64 {
 	b := s.bins[at]
 	if len(b.units) == 1 {
-		return s.binCost(&b)
+		return b.paid
 	}
-	before := s.binCost(&b)
+	before := b.paid
 	b.leave(&s.units[u])
 	return before - s.cost(b.size-s.units[u].size, s.without(at, u), b.moved())
 }
@@ -100,7 +101,7 @@ func (s *search) lossOf(at, u int) float64 {
 // priceOf is what a bin costs more with unit u.
 func (s *search) priceOf(at, u int) float64 {
 	b := s.bins[at]
-	before := s.binCost(&b)
+	before := b.paid
 	b.enter(&s.units[u])
 	return s.cost(b.size+s.units[u].size, s.with(at, u), b.moved()) - before
 }
@@ -139,6 +140,7 @@ func (s *search) shift(u, to int) {
 	if len(a.units) == 0 {
 		a.size, a.weight = 0, 0
 	}
+	a.paid, b.paid = s.binCost(a), s.binCost(b)
 	s.in[u] = to
 }
 
@@ -193,26 +195,39 @@ func (s *search) swaps() int {
 			if s.bins[a].size-s.units[u].size+s.units[v].size > s.largest || s.bins[b].size-s.units[v].size+s.units[u].size > s.largest {
 				continue
 			}
-			before := s.binCost(&s.bins[a]) + s.binCost(&s.bins[b])
-			s.shift(u, b)
-			s.shift(v, a)
-			if before-s.binCost(&s.bins[a])-s.binCost(&s.bins[b]) > gain {
+			if s.saved(u, v) > gain {
+				s.shift(u, b)
+				s.shift(v, a)
 				done++
-				continue
 			}
-			s.shift(v, b)
-			s.shift(u, a)
 		}
 	}
 	return done
 }
 
 // promise is what a change of places saves, but for events that a unit has in
-// common with others and for what moving costs: enough to pass most by.
+// common with others: enough to pass most by.
 func (s *search) promise(u, v int) float64 {
 	a, b, x, y := &s.bins[s.in[u]], &s.bins[s.in[v]], &s.units[u], &s.units[v]
 	size, weight := y.size-x.size, y.own+y.shared-x.own-x.shared
-	return s.binCost(a) + s.binCost(b) - s.cost(a.size+size, max(a.weight+weight, 0), false) - s.cost(b.size-size, max(b.weight-weight, 0), false)
+	return a.paid + b.paid - s.cost(a.size+size, max(a.weight+weight, 0), true) - s.cost(b.size-size, max(b.weight-weight, 0), true)
+}
+
+// saved is what a change of places saves, of units without a common event.
+func (s *search) saved(u, v int) float64 {
+	i, j := s.in[u], s.in[v]
+	a, b, x, y := s.bins[i], s.bins[j], &s.units[u], &s.units[v]
+	for _, step := range []struct {
+		b         *bin
+		out, into *unit
+	}{{&a, x, y}, {&b, y, x}} {
+		step.b.leave(step.out)
+		step.b.enter(step.into)
+		step.b.size += step.into.size - step.out.size
+	}
+	return a.paid + b.paid -
+		s.cost(a.size, s.without(i, u)+s.with(i, v)-a.weight, a.moved()) -
+		s.cost(b.size, s.without(j, v)+s.with(j, u)-b.weight, b.moved())
 }
 
 func (s *search) related(u, v int) bool {

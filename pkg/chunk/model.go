@@ -59,6 +59,8 @@ type bin struct {
 	// home is the layer of the previous plan that this is, if all of that is
 	// here and nothing else; missing and foreign count what is amiss.
 	home, missing, foreign int
+	// paid is the cost, of a bin that is not changed any more.
+	paid float64
 }
 
 func (b *bin) moved() bool { return b.home < 0 || b.missing > 0 || b.foreign > 0 }

@@ -54,7 +54,7 @@ type Options struct {
 	Layers int
 	// Largest is how many compressed bytes a layer may have: [DefaultLargest].
 	Largest int64
-	// Every is the time from one update of a client to the next: a day.
+	// Every is the time from one update of a client to the next: a week.
 	Every time.Duration
 	// Horizon is how many updates a rebalance has to pay for itself in: 30.
 	Horizon int
@@ -67,7 +67,7 @@ const (
 	// registries give a request.
 	DefaultLargest = 512 << 20
 
-	defaultEvery   = day
+	defaultEvery   = 7 * day
 	defaultHorizon = 30
 )
 

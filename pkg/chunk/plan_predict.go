@@ -11,27 +11,24 @@ import (
 // in compressed bytes.
 type Prediction struct {
 	// Bytes are those of the layers that it does not have, Total those of all.
-	Bytes  int64 `json:"bytes"`
-	Total  int64 `json:"total"`
-	Layers int   `json:"layers"`
-	Reused int   `json:"reused"`
+	Bytes, Total   int64
+	Layers, Reused int
 	// Floor is what it would fetch if each source package, and what else is
 	// kept together, had a layer of its own, undivided.
-	Floor int64 `json:"floor"`
+	Floor int64
 	// Causes are the groups that changed, those that cost most first.
-	Causes []Cause `json:"causes"`
+	Causes []Cause
 }
 
 // Cause is a group that changed, or came into the image.
 type Cause struct {
-	Group string `json:"group"`
+	Group string
 	// Own is the size of the group, Dragged its share of what else is in the
 	// layer and did not change.
-	Own     int64 `json:"own"`
-	Dragged int64 `json:"dragged"`
+	Own, Dragged int64
 	// Moved says that the group itself did not change: its files are divided
 	// among layers in another way now.
-	Moved bool `json:"moved"`
+	Moved bool
 }
 
 // Predict compares the plans of two images whose layers were written. previous
