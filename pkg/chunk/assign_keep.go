@@ -133,7 +133,6 @@ func (p *packer) settle(bins []*bin) ([]*bin, error) {
 	for _, b := range bins {
 		p.recognise(b)
 	}
-	p.dbg(bins, "merged")
 	s := newSearch(p, bins)
 	s.run()
 	var found []*bin
@@ -144,7 +143,6 @@ func (p *packer) settle(bins []*bin) ([]*bin, error) {
 			found = append(found, again)
 		}
 	}
-	p.dbg(found, "searched")
 	return found, nil
 }
 
