@@ -81,11 +81,11 @@ type Facts struct {
 // Stage is one that the image passed.
 type Stage struct {
 	Name string `json:"name"`
-	// Words is the digest of what the recipe says about the stage, and Report
-	// that of the file that it left, "" for none. Where the words are others now,
-	// the stage has to be passed again.
-	Words  digest.Digest `json:"words"`
-	Report digest.Digest `json:"report,omitempty"`
+	// Words is the digest of what the stage was told. Where that is something else
+	// now, it has to be passed again.
+	Words digest.Digest `json:"words"`
+	// Files are the digests of what it left in the output folder, by name.
+	Files map[string]digest.Digest `json:"files,omitempty"`
 }
 
 // Target is how far one target got.
@@ -117,11 +117,10 @@ func (j *Journal) stage(name string) int {
 	return slices.IndexFunc(j.Passed, func(s Stage) bool { return s.Name == name })
 }
 
-// Pass notes that the image passed a stage. What came after an earlier pass of
-// it has to be passed again.
+// Pass notes that the image passed a stage.
 func (j *Journal) Pass(s Stage) {
 	if i := j.stage(s.Name); i >= 0 {
-		j.Passed = j.Passed[:i]
+		j.Passed = slices.Delete(j.Passed, i, i+1)
 	}
 	j.Passed = append(j.Passed, s)
 }
@@ -175,7 +174,13 @@ func (j *Journal) validate() error {
 		if j.Build == nil {
 			return fmt.Errorf("stage %q was passed by no image", s.Name)
 		}
-		all = append(all, s.Words, s.Report)
+		all = append(all, s.Words)
+		for name, d := range s.Files {
+			if !filepath.IsLocal(name) {
+				return fmt.Errorf("stage %q left %q, which is not in the folder", s.Name, name)
+			}
+			all = append(all, d)
+		}
 	}
 	for _, t := range j.Targets {
 		all = append(all, t.Digest)
