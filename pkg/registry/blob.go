@@ -180,12 +180,12 @@ func (t *transfer) begin(ctx context.Context) (mounted bool, err error) {
 	if t.location != nil {
 		return false, nil
 	}
-	resp, err := s.request(ctx, http.MethodPost, s.url("blobs/uploads/"), nil, http.StatusAccepted)
+	got, err := s.request(ctx, http.MethodPost, s.url("blobs/uploads/"), nil, http.StatusAccepted)
 	if err != nil {
 		return false, err
 	}
-	if t.location, err = resp.Location(); err != nil {
-		return false, s.noLocation(err)
+	if t.location = got.location; t.location == nil {
+		return false, s.noLocation()
 	}
 	return false, nil
 }
@@ -200,21 +200,21 @@ func (t *transfer) mount(ctx context.Context, client *http.Client, from string) 
 	}
 	to := t.u.s.url("blobs/uploads/")
 	to.RawQuery = url.Values{"mount": {t.blob.digest.String()}, "from": {from}}.Encode()
-	resp, err := ask(ctx, client, http.MethodPost, to, nil, http.StatusCreated, http.StatusAccepted)
+	got, err := ask(ctx, client, http.MethodPost, to, nil, http.StatusCreated, http.StatusAccepted)
 	if err != nil {
 		return false, err
 	}
-	if resp.StatusCode == http.StatusCreated {
+	if got.status == http.StatusCreated {
 		t.end(BlobMounted, "mounted")
 		return true, nil
 	}
-	t.location, err = resp.Location()
-	return false, err
+	t.location = got.location
+	return false, nil
 }
 
 // noLocation is the failure of a registry that began an upload nowhere.
-func (s *Session) noLocation(err error) error {
-	return s.fail(Rejected, "beginning an upload to", fmt.Errorf("the registry does not say where: %w", err))
+func (s *Session) noLocation() error {
+	return s.fail(Rejected, "uploading to", errors.New("the registry does not say where an upload goes on"))
 }
 
 // resume asks how much of the upload the registry has. Whatever keeps it from
@@ -226,14 +226,14 @@ func (t *transfer) resume(ctx context.Context) {
 	if t.u.whole.Load() {
 		return
 	}
-	resp, err := s.request(ctx, http.MethodGet, location, nil, http.StatusNoContent, http.StatusOK, http.StatusAccepted)
+	got, err := s.request(ctx, http.MethodGet, location, nil, http.StatusNoContent, http.StatusOK, http.StatusAccepted)
 	if err != nil {
 		s.options.log().Debug("asking how far an upload came", "error", err)
 		return
 	}
 	// "0-N", both inclusive (distribution-spec, "Pushing a blob in chunks");
 	// nothing at all is "0-0" with some and no header with others.
-	_, last, _ := strings.Cut(resp.Header.Get("Range"), "-")
+	_, last, _ := strings.Cut(got.header.Get("Range"), "-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if err != nil || n <= 0 || n >= t.blob.size {
 		return
@@ -241,7 +241,7 @@ func (t *transfer) resume(ctx context.Context) {
 	t.lost -= n + 1 - t.has
 	t.has = n + 1
 	t.best = max(t.best, t.has)
-	if t.location, err = resp.Location(); err != nil {
+	if t.location = got.location; t.location == nil {
 		t.location = location
 	}
 }
@@ -268,7 +268,7 @@ func (t *transfer) send(ctx context.Context, storing func()) error {
 			t.shown.Add(more)
 		}
 	}, end: storing}
-	resp, err := t.u.s.request(ctx, http.MethodPatch, t.location, func(req *http.Request) {
+	got, err := t.u.s.request(ctx, http.MethodPatch, t.location, func(req *http.Request) {
 		req.Body, req.ContentLength = body, t.blob.size-from
 		req.Header.Set("Content-Type", "application/octet-stream")
 		if from > 0 {
@@ -297,8 +297,8 @@ func (t *transfer) send(ctx context.Context, storing func()) error {
 		return err
 	}
 	t.has, t.best = t.blob.size, t.blob.size
-	if t.location, err = resp.Location(); err != nil {
-		return t.u.s.noLocation(err)
+	if t.location = got.location; t.location == nil {
+		return t.u.s.noLocation()
 	}
 	return nil
 }
@@ -334,7 +334,7 @@ func (b *blobBody) first() bool { return !b.begun.Swap(true) }
 func (b *blobBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	b.read(int64(n), b.count.Add(int64(n)))
-	if err == io.EOF { //nolint:errorlint // what io.Reader returns
+	if err == io.EOF {
 		b.end()
 	}
 	return n, err

@@ -242,7 +242,7 @@ func classifyConnection(err error, proved bool) Class {
 	}
 	// net/http words for a connection that ended under a request; they have no
 	// values of their own.
-	for _, text := range []string{"server closed idle connection", "transport connection broken", "http2: "} {
+	for _, text := range []string{"server closed idle connection", "transport connection broken", "readLoopPeekFailLocked", "http2: "} {
 		if strings.Contains(err.Error(), text) {
 			return Transient
 		}

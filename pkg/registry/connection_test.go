@@ -38,6 +38,7 @@ func TestClassifyConnection(t *testing.T) {
 		"end":                 {request(io.EOF), Transient, Transient},
 		"unexpected end":      {request(io.ErrUnexpectedEOF), Transient, Transient},
 		"idle":                {request(errors.New("http: server closed idle connection")), Transient, Transient},
+		"idle, said badly":    {request(errors.New("readLoopPeekFailLocked: %!w(<nil>)")), Transient, Transient},
 		"handshake timeout":   {request(timeout{}), Transient, Transient},
 		"HTTP":                {request(http.ErrSchemeMismatch), PlainHTTP, PlainHTTP},
 		"client certificate":  {request(&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}), TLS, TLS},

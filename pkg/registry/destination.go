@@ -36,6 +36,7 @@ func (w writer) Close() error                    { return nil }
 func (w writer) SupportedManifestMIMETypes() []string {
 	return []string{imgspecv1.MediaTypeImageManifest}
 }
+
 func (w writer) SupportsSignatures(context.Context) error {
 	return errors.New("signatures are not written here")
 }
@@ -53,7 +54,7 @@ func (w writer) TryReusingBlob(context.Context, types.BlobInfo, types.BlobInfoCa
 }
 
 // PutBlob writes the blob into a file and uploads that.
-func (w writer) PutBlob(ctx context.Context, stream io.Reader, info types.BlobInfo, _ types.BlobInfoCache, isConfig bool) (types.BlobInfo, error) {
+func (w writer) PutBlob(ctx context.Context, stream io.Reader, _ types.BlobInfo, _ types.BlobInfoCache, isConfig bool) (types.BlobInfo, error) {
 	if err := w.d.u.err(); err != nil {
 		return types.BlobInfo{}, err
 	}

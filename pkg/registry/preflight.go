@@ -26,13 +26,11 @@ func Preflight(ctx context.Context, repository string, o Options) error {
 // began, which is good for any blob; nil where the registry did not say.
 func (s *Session) prove(ctx context.Context) (begun *url.URL, err error) {
 	err = s.Do(ctx, "asking for the right to push to", func(ctx context.Context) error {
-		resp, err := s.request(ctx, http.MethodPost, s.url("blobs/uploads/"), nil, http.StatusAccepted)
+		got, err := s.request(ctx, http.MethodPost, s.url("blobs/uploads/"), nil, http.StatusAccepted)
 		if err != nil {
 			return err
 		}
-		if begun, err = resp.Location(); err != nil {
-			s.options.log().Debug("the registry began an upload without saying where", "repository", s.Repository, "error", err)
-		}
+		begun = got.location
 		return nil
 	})
 	return begun, err

@@ -14,6 +14,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
+// answer is one that was hoped for; its body was read.
+type answer struct {
+	status int
+	header http.Header
+	// location is where the registry wants the next request of an upload, nil
+	// where it does not say.
+	location *url.URL
+}
+
 // answerError is an answer of the registry that is not the one that was hoped
 // for.
 type answerError struct {
@@ -35,14 +44,14 @@ func (s *Session) url(below string) *url.URL {
 	return &url.URL{Scheme: s.base.scheme, Host: s.repo.RegistryStr(), Path: "/v2/" + s.repo.RepositoryStr() + "/" + below}
 }
 
-// request makes one request and returns the answer, with its body read, where
-// the status is one of those hoped for; else the error is an [*answerError].
-// change, where set, completes the request.
-func (s *Session) request(ctx context.Context, method string, to *url.URL, change func(*http.Request), hoped ...int) (*http.Response, error) {
+// request makes one request and returns the answer where the status is one of
+// those hoped for; else the error is an [*answerError]. change, where set,
+// completes the request.
+func (s *Session) request(ctx context.Context, method string, to *url.URL, change func(*http.Request), hoped ...int) (*answer, error) {
 	return ask(ctx, &http.Client{Transport: s.client.Load()}, method, to, change, hoped...)
 }
 
-func ask(ctx context.Context, client *http.Client, method string, to *url.URL, change func(*http.Request), hoped ...int) (*http.Response, error) {
+func ask(ctx context.Context, client *http.Client, method string, to *url.URL, change func(*http.Request), hoped ...int) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, to.String(), nil)
 	if err != nil {
 		return nil, err
@@ -62,11 +71,15 @@ func ask(ctx context.Context, client *http.Client, method string, to *url.URL, c
 		if err != nil {
 			return nil, readingError(method, to, err)
 		}
-		return resp, nil
+		a := &answer{status: resp.StatusCode, header: resp.Header}
+		if a.location, err = resp.Location(); err != nil {
+			a.location = nil
+		}
+		return a, nil
 	}
 	err = transport.CheckError(resp)
-	var answer *transport.Error
-	if !errors.As(err, &answer) {
+	var said *transport.Error
+	if !errors.As(err, &said) {
 		return nil, readingError(method, to, err)
 	}
 	if strings.Contains(resp.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {

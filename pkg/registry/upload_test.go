@@ -154,15 +154,18 @@ func TestLimitIsExplained(t *testing.T) {
 	}{
 		"broken off": {
 			testregistry.Fault{Read: 9 << 20, Cut: testregistry.Closed},
-			registry.Transient, []string{"broke off", "of its 18 MiB", "{largest: ", "MiB}"},
+			registry.Transient,
+			[]string{"broke off", "of its 18 MiB", "{largest: ", "MiB}"},
 		},
 		"refused by its head": {
 			testregistry.Fault{Status: http.StatusRequestEntityTooLarge, Body: []byte("<html><head><title>413 Request Entity Too Large")},
-			registry.TooLarge, []string{"this layer has 18 MiB", "{largest: 4MiB}", "client_max_body_size"},
+			registry.TooLarge,
+			[]string{"this layer has 18 MiB", "{largest: 4MiB}", "client_max_body_size"},
 		},
 		"by a limit that is named": {
 			testregistry.Fault{Status: http.StatusRequestEntityTooLarge, Body: testregistry.ErrorBody("BLOB_UPLOAD_INVALID", "Uploaded blob of 18.0 MiB is larger than 16.0 MiB allowed by this registry"), Read: -1},
-			registry.TooLarge, []string{"{largest: 8MiB}"},
+			registry.TooLarge,
+			[]string{"{largest: 8MiB}"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,12 +2,8 @@ package testregistry
 
 import "github.com/bootkiln/bootkiln/test/faultproxy"
 
-// Fault and the others are those of the proxy before real registries.
-type (
-	Fault   = faultproxy.Fault
-	Cut     = faultproxy.Cut
-	Request = faultproxy.Request
-)
+// Fault is that of the proxy before real registries.
+type Fault = faultproxy.Fault
 
 // The ways of a connection to end.
 const (
