@@ -44,9 +44,13 @@ func (a *assigner) pack(units []unit, previous *Plan) (bins []*bin, notes []stri
 		}
 	}
 	if moved := p.broken(bins); moved > 0 {
-		saved := p.expected(kept) - p.expected(bins)
-		notes = append(notes, fmt.Sprintf("rebalanced: %s that did not change are in other layers now, which is expected to save %s in each update",
-			humanize.IBytes(uint64(moved)), humanize.IBytes(uint64(max(saved, 0)))))
+		note := fmt.Sprintf("rebalanced: %s that did not change are in other layers now", humanize.IBytes(uint64(moved)))
+		if saved := p.expected(kept) - p.expected(bins); saved > 0 {
+			note += fmt.Sprintf(", which is expected to save %s in each update", humanize.IBytes(uint64(saved)))
+		} else {
+			note += ", because the budget has no other place for what is new"
+		}
+		notes = append(notes, note)
 	}
 	return bins, notes, nil
 }
