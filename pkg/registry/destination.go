@@ -10,6 +10,8 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/types"
+
+	"github.com/bootkiln/bootkiln/pkg/progress"
 )
 
 // destination is where containers/image writes an image to whose layers it has
@@ -85,11 +87,25 @@ func (d *destination) spool(stream io.Reader, isConfig bool) (_ blob, err error)
 		}
 	}()
 	hash := digest.Canonical.Digester()
-	if b.size, err = io.Copy(io.MultiWriter(file, hash.Hash()), stream); err != nil {
+	to := io.MultiWriter(file, hash.Hash())
+	if !isConfig {
+		shown := d.u.s.options.stage().Transfer("compressing", -1)
+		defer shown.Done("")
+		to = io.MultiWriter(file, hash.Hash(), counter{shown})
+	}
+	if b.size, err = io.Copy(to, stream); err != nil {
 		return blob{}, fmt.Errorf("compressing a %s: %w", b.what, err)
 	}
 	b.digest = hash.Digest()
 	return b, nil
+}
+
+// counter shows what is written to it.
+type counter struct{ shown progress.Transfer }
+
+func (c counter) Write(p []byte) (int, error) {
+	c.shown.Add(int64(len(p)))
+	return len(p), nil
 }
 
 // PutManifest keeps the manifest; it is written when all blobs are known to be

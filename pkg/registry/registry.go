@@ -6,6 +6,35 @@
 // containers-registries.conf(5), containers-certs.d(5). Failures of a registry
 // are an [*Error] with a class, and say how to mend them; only classes that can
 // pass by themselves are tried again.
+//
+// # Uploads
+//
+// Blobs are sent by this package, over the login, certificates and settings that
+// containers/image's configuration gives. containers/image itself, with which
+// images are read and layers compressed, cannot be told to do it better: it
+// retries an image as a whole, sends a blob in one request that it cannot take
+// up again, reads an OCI layout one layer at a time, and takes no transport that
+// could watch it. Of 64 layers of 8 MiB, skopeo's copy takes three times as long
+// (BenchmarkPush in test/).
+//
+// An OCI layout of zstd layers goes as it is, from its files; the layers of any
+// other image are compressed into files first. So each blob's digest and size
+// are known before its upload, and each is looked up, sent, tried again, resumed
+// and watched on its own:
+//
+//   - It is looked up first, at each try: nothing is sent that is there, and an
+//     answer that was lost costs nothing.
+//   - It is sent in one PATCH. Where that breaks off, the registry is asked how
+//     much it has (GET of the upload), and gets the rest. Distribution 2.8 and
+//     others do not know; they get the blob again. Several smaller requests would
+//     not help: GHCR refuses chunks above 4 MiB, ECR those below 5 MiB, and
+//     Distribution loses an upload whose request broke off, however small.
+//   - There is no limit of time but one on silence, by what the kernel counts.
+//   - After a failure that may be a token's end there is a new token, and fewer
+//     blobs are under way. A request with a body follows one without, so that an
+//     old token is noticed before bytes are sent.
+//   - A large layer that breaks off each time is given up, with a hint that names
+//     the recipe's chunk.largest.
 package registry
 
 import (
@@ -38,9 +67,9 @@ type Options struct {
 	// drop-in folder is RegistriesConf + ".d". No command sets it: it keeps tests
 	// off the machine's own configuration.
 	RegistriesConf string
-	// BlobInfoCacheDir holds the cache that knows under which digests a layer
-	// was uploaded before; "" is the one that podman and buildah use. No command
-	// sets it: it keeps tests off the machine's own cache.
+	// BlobInfoCacheDir holds what containers/image notes of layers that it
+	// compressed; "" is where podman and buildah have it. No command sets it: it
+	// keeps tests off the machine's own cache.
 	BlobInfoCacheDir string
 	// TempDir is where up to four layers at a time wait for their upload, as they
 	// are in the store and compressed, so it needs up to twice the space of the
