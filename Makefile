@@ -9,7 +9,7 @@ export GOTOOLCHAIN := local
 
 # What must build and pass without cgo, tags and root.
 LIGHT := ./pkg/diag/... ./pkg/recipe/... ./pkg/plan/... ./pkg/containerfile/... ./pkg/kernel/... ./pkg/check/... \
-	./pkg/progress/... ./pkg/image ./pkg/packagedb/... ./pkg/repofile/... ./pkg/diff/... ./pkg/host/... ./pkg/scaffold/... ./pkg/pipeline/...
+	./pkg/progress/... ./pkg/image ./pkg/packagedb/... ./pkg/repofile/... ./pkg/diff/... ./pkg/chunk/... ./pkg/host/... ./pkg/scaffold/... ./pkg/pipeline/...
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)

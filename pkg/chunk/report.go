@@ -65,6 +65,7 @@ func newReport(had previous, plan *Plan, jobs []*job) *Report {
 // predict is [Predict] with the layers of directories.
 func predict(had previous, plan *Plan, jobs []*job) *Prediction {
 	p := Predict(had.plan, plan)
+	p.Causes = append([]Cause{}, p.Causes...) // "[]" and not "null" for programs
 	for _, j := range jobs {
 		if j.layer != nil {
 			continue
