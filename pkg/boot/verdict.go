@@ -3,7 +3,6 @@ package boot
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/boot/guest"
@@ -55,7 +54,6 @@ func (b *booting) asserts() bool {
 // to be said of it beside what is known of the class.
 func classOf(s *seen) (class Class, detail string) {
 	report := s.report
-	dead := slices.Contains([]Class{Panic, NoRoot, NoInit, InitDied, OutOfMemory, SELinux, NoDeployment, BadInitramfs, NoTarget}, s.class)
 	switch {
 	case report.Shell && report.Reached && s.ending == "":
 		return ofReached(report)
@@ -67,7 +65,7 @@ func classOf(s *seen) (class Class, detail string) {
 		return Blocked, lines(report)
 	case s.ending == "" && report.Shell && s.class == "" && !s.silent:
 		return Unreached, lines(report)
-	case dead, s.class != "":
+	case s.class != "":
 		return s.class, ""
 	case s.ending == qemu.Panicked:
 		return Panic, ""
@@ -81,6 +79,8 @@ func classOf(s *seen) (class Class, detail string) {
 		return Hung, ""
 	case !report.Shell && s.login:
 		return "", ""
+	case !report.Shell && (report.TimedOut || s.timedOut):
+		return NoLogin, "Time was over."
 	case !report.Shell:
 		return NoLogin, ""
 	}
