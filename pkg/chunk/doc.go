@@ -1,3 +1,55 @@
 // Package chunk plans which file of an image is in which layer, so that an
-// update costs what changed.
+// update costs what changed, and writes the layers.
+//
+// # The model
+//
+// A client fetches a layer as a whole or not at all. For a partition of the
+// groups (mostly: source packages) into layers L, with z the compressed size
+// and P the probability that an update changes a layer, it expects to fetch
+//
+//	E = Σ z(L) P(L)
+//
+// bytes. Were groups independent, with rates λ of change and a time T between
+// updates, P(L) = 1 - exp(-Σ w) with the weight w = λT of each group g in L.
+// One layer for each group gives the least, E* = Σ z(g) P(g); to put groups a
+// and b together costs z(a)(1-P(a))P(b) + z(b)(1-P(b))P(a) on top. So that is
+// cheap which changes as often, or is small, and free which always changes
+// together. Groups are not independent: the two halves of a divided group change
+// with one source, and desktops and their frameworks are released together.
+// Each group therefore gives its weight to up to two events, that of its
+// source and that of its release, and of the groups of a layer that share an
+// event only the heaviest counts: they change at the same time.
+//
+// Rates are the expectation of a gamma distribution: the days in the changelog
+// on which something changed, at half their count for each year that has passed
+// since, and a prior by kind. Where dpkg's changelogs are not in the image the
+// version says how often a stable package was updated (+deb12u3). Sources with
+// a Jaccard index of their days of 0.6 make one release.
+//
+// # The partition
+//
+// Even with equal ratios of weight to size the problem has that of dividing
+// numbers into equal sums in it, so the search is not exact: the cheapest pair
+// of layers is joined until the budget is met, and then single groups change
+// layers, and pairs of them places, while that lowers E. On small instances this
+// is held against all partitions (TestPartitionsAreNearlyTheBest).
+//
+// # The previous plan
+//
+// A layer in which nothing changed is kept. Groups of the other layers are free
+// to go anywhere, since clients fetch them in any case, and so are new ones:
+// this is what keeps plans from decaying. To touch a layer that has not changed
+// costs its size once, which is divided by the number of updates in which that
+// has to pay (the horizon) and added to E: a rebalance happens where the sum is
+// lower with it, and is noted.
+//
+// # Below one layer for each source
+//
+// A large group is divided into what its updates change and what they leave as
+// it is ("NAME~"). In the first plan names tell: data rather than code. When the
+// group has changed, digests of its larger files in the previous plan tell,
+// and the division costs nothing, because clients fetch both parts anyway. From
+// then on files only ever leave the part that stays as it is. All its files
+// have the plan's own modification time, which never changes: packages that are
+// built anew bring the same content at another time.
 package chunk
