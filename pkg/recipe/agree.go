@@ -58,14 +58,37 @@ func (r *Recipe) disagreements(isFile func(Path) bool, found diag.List) (problem
 	r.opposites(c)
 	r.layers.forNone(c, found)
 	r.keysInImage(c)
-	if wasRead(found, "sign") && len(r.Publish) > 0 && !r.Sign.Pos.IsValid() {
+	r.places(c)
+	registry := slices.IndexFunc(r.Publish, func(t Target) bool { return !t.IsPlace() })
+	if wasRead(found, "sign") && registry >= 0 && !r.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
-			Pos: r.Publish[0].Pos, Path: "publish", Severity: diag.Warning, Code: "unsigned",
+			Pos: r.Publish[registry].Pos, Path: "publish", Severity: diag.Warning, Code: "unsigned",
 			Message: "the image is published, and the recipe does not say how it is signed",
 			Hint:    "make a key with \"bootkiln keygen\", and add \"sign: {key: cosign.key}\"",
 		})
 	}
 	return problems
+}
+
+// places reports places with more names than they can have, and those that two
+// entries write to.
+func (r *Recipe) places(c *comparison) {
+	first := map[string]Target{}
+	for i, t := range r.Publish {
+		if !t.IsPlace() {
+			continue
+		}
+		where := fmt.Sprintf("publish[%d]", i)
+		if len(t.Tags) > 1 {
+			c.conflict(t.Tags[1].Pos, where+".tags[1]", fmt.Sprintf("an image has one name in %s", quote(t.To.Value)), "keep one of them")
+		}
+		if before, again := first[t.To.Value]; again {
+			c.conflict(t.To.Pos, where+".to", fmt.Sprintf("the image goes to %s already, in %s", quote(t.To.Value), lineOf(before.To.Pos, t.To.Pos)),
+				"give each place a name of its own")
+			continue
+		}
+		first[t.To.Value] = t
+	}
 }
 
 // disagreements reports checks of which two lists say different things.

@@ -125,9 +125,11 @@ type Sign struct {
 // Target is one entry of "publish".
 type Target struct {
 	Pos diag.Pos
-	// To is a repository without tag, with ${VARIABLE} expanded.
+	// To is a repository without tag, or a place, with ${VARIABLE} expanded; see
+	// [Target.IsPlace]. A place is a template like a tag.
 	To String
-	// Tags are templates ("latest", "{date}"); empty is "latest".
+	// Tags are templates ("latest", "{date}"); empty is "latest". A place has at
+	// most one.
 	Tags []String
 	// Private is "true" where the recipe vouches that not everyone can pull
 	// from the repository.

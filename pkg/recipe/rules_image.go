@@ -17,9 +17,9 @@ var (
 		longest: 1024, variables: true, inspect: inspectImage,
 	}
 
-	repositoryRule = &rule{
-		what: "a repository", form: "registry and repository, as in ghcr.io/me/my-os",
-		longest: 512, variables: true, inspect: inspectRepository,
+	targetRule = &rule{
+		what: "a repository", form: "registry and repository, as in ghcr.io/me/my-os, or a place, as in \"oci-archive:out/my-os.tar\"",
+		longest: 512, variables: true, inspect: inspectTarget,
 	}
 
 	tagRule = &rule{
@@ -111,15 +111,61 @@ func lowerRepository(text string) string {
 	return strings.ToLower(text[:end]) + text[end:]
 }
 
-func inspectRepository(text string, _ *source) *fault {
+// placeTransports are those that an image can be published to beside registries.
+var placeTransports = []string{"oci", "oci-archive", "docker-archive", "containers-storage"}
+
+// IsPlace reports whether the target is no registry: a folder, an archive or an
+// image store, named as containers-transports(5) has it. Nothing is signed there.
+func (t Target) IsPlace() bool {
+	scheme, _, ok := strings.Cut(t.To.Value, ":")
+	return ok && slices.Contains(placeTransports, scheme)
+}
+
+func unknownPlace(scheme string) *fault {
+	return &fault{
+		why:  fmt.Sprintf("no image can be published to %q", scheme+":"),
+		hint: didYouMean(diag.Nearest(scheme, placeTransports), "beside registries, the places are "+strings.Join(placeTransports, ", ")),
+	}
+}
+
+// inspectPlace looks at what follows the transport: a path, or a name in the
+// store, with words in braces.
+func inspectPlace(scheme, rest string) *fault {
+	if f := inspectWords(rest); f != nil {
+		return f
+	}
+	plain := templateWord.ReplaceAllString(rest, "x")
+	switch {
+	case plain == "":
+		return &fault{why: "nothing follows " + quote(scheme+":")}
+	case scheme == "containers-storage":
+		named, err := reference.ParseNormalizedNamed(plain)
+		if err != nil {
+			return &fault{why: "this is no name of an image"}
+		}
+		if !reference.IsNameOnly(named) {
+			return &fault{why: "it has a tag or a digest", hint: "write the tag under tags"}
+		}
+		return nil
+	case strings.Contains(plain, ":"):
+		return &fault{why: "its path has a colon in it", hint: "write the name of the image under tags"}
+	case strings.ContainsAny(plain, "\"'`$\\<>|&;()*?") || strings.HasSuffix(plain, "/"):
+		return &fault{why: "it is no path of a file or folder"}
+	}
+	return nil
+}
+
+func inspectTarget(text string, _ *source) *fault {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		if slices.Contains([]string{"docker", "https", "http"}, scheme) {
 			return &fault{why: "a repository has no scheme", hint: fmt.Sprintf("write %q", rest)}
 		}
-		return &fault{why: "images are published to registries only"}
+		return unknownPlace(scheme)
 	}
-	if scheme, _, ok := strings.Cut(text, ":"); ok && slices.Contains(transports, scheme) {
-		return &fault{why: "images are published to registries only"}
+	if scheme, rest, ok := strings.Cut(text, ":"); ok && slices.Contains(placeTransports, scheme) {
+		return inspectPlace(scheme, rest)
+	} else if ok && (slices.Contains(transports, scheme) || diag.Nearest(scheme, placeTransports) != "" && !strings.ContainsAny(scheme, "/.")) {
+		return unknownPlace(scheme)
 	}
 	if lower := strings.ToLower(text); lowerRepository(text) != text {
 		// Told with the tag, which would be the next problem.
@@ -142,7 +188,10 @@ func inspectRepository(text string, _ *source) *fault {
 
 var templateWord = regexp.MustCompile(`\{([^{}]*)\}`)
 
-func inspectTag(text string, _ *source) *fault {
+func inspectTag(text string, _ *source) *fault { return inspectWords(text) }
+
+// inspectWords looks at the words in braces.
+func inspectWords(text string) *fault {
 	for _, m := range templateWord.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(tagWords, m[1]) {
 			near := diag.Nearest(m[1], tagWords)

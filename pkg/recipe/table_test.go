@@ -204,7 +204,11 @@ func TestJudge(t *testing.T) {
 		{keymapRule, []string{"kr", "us-intl", "tr_q-latin5", "fr_CH", "de_CH-latin1", "uk", "jp106", "sv-latin1"}, []string{"ko", "ko_KR", "en", "us,kr", "US", "../us", ""}},
 		{kernelArgumentRule, []string{"quiet", "console=tty0", "ip=192.168.0.1::192.168.0.254:255.255.255.0:h:eth0:off", "rd.luks.name=a-b=root"}, []string{"a b", "=x", "root=x", "a=$b", "a=`b`", `a="b"`}},
 		{imageRule, []string{"quay.io/a/b", "localhost/a", "localhost:5000/a/b:c", "docker://quay.io/a/b", "oci:out/x", "dir:/x", "quay.io/a/b:t@sha256:" + strings.Repeat("0", 64)}, []string{"a", "a/b", "docker:quay.io/a/b", "quay.io/", "/a/b", "quay.io/a b", "oci:x y"}},
-		{repositoryRule, []string{"ghcr.io/a/b", "localhost:5000/a", "127.0.0.1:5000/a", "[::1]:5000/a"}, []string{"a", "a/b", "ghcr.io/a:t", "ghcr.io/A", "dir:x", "ghcr.io"}},
+		{targetRule, []string{"ghcr.io/a/b", "localhost:5000/a", "127.0.0.1:5000/a", "[::1]:5000/a"}, []string{"a", "a/b", "ghcr.io/a:t", "ghcr.io/A", "dir:x", "ghcr.io"}},
+		{
+			targetRule, []string{"oci:out/layout", "oci-archive:out/{git}.tar", "docker-archive:/srv/a b-{version}.tar", "containers-storage:localhost/a-{major}", "containers-storage:a"},
+			[]string{"oci:", "oci:a:b", "oci-archive:out/", "oci-archive:{gti}.tar", "oci-archive:a{b", "docker-archive:$(x)", "containers-storage:a:b", "containers-storage:A", "oci-archve:x", "docker-daemon:a", "s3://a/b"},
+		},
 		{tagRule, []string{"latest", "{date}", "v{major}.{minor}", "_x", "{git-branch}-{git}"}, []string{".x", "{}", "{date", "date}", "{Date}", "a b", "a:b"}},
 		{signingKeyRule, []string{"cosign.key", "/root/cosign.key", "env://A_B", "awskms:///alias/x", "k8s://ns/name"}, []string{"env://a-b", "http://x/y", "a\x00b", "a;b"}},
 		{destinationRule, []string{"/", "/etc/a", "/usr/share/한글"}, []string{"etc", "/etc/", "/a//b", "/a/../b", "/dev/x", "/tmp", "/etc/$x", "/etc/'x'"}},

@@ -247,15 +247,16 @@ var targetRecord = record[Target]{
 	words: []word[Target]{
 		{
 			key: "to", required: true,
-			doc: "A repository without a tag. ${NAME} is replaced by that environment variable; " +
+			doc: "A repository without a tag; or a place of the one who publishes, relative to the current folder: oci:FOLDER, oci-archive:FILE, docker-archive:FILE " +
+				"or containers-storage:NAME, in which the words of tags are replaced too, and where nothing is signed. ${NAME} is replaced by that environment variable; " +
 				"the values of GITHUB_REPOSITORY_OWNER and GITHUB_REPOSITORY in lower case, as registries demand.",
-			examples: []string{"ghcr.io/me/centos-kde", "\"localhost:5000/centos-kde\""},
-			value:    text(repositoryRule, func(t *Target) *String { return &t.To }),
+			examples: []string{"ghcr.io/me/centos-kde", "\"localhost:5000/centos-kde\"", "\"oci-archive:out/centos-kde-{git}.tar\""},
+			value:    text(targetRule, func(t *Target) *String { return &t.To }),
 		},
 		{
 			key: "tags",
 			doc: "The tags to write, with these words replaced: {date} and {time} of the build in UTC, {version} of the system, " +
-				"its {major} and {minor} parts, {git} and {git-branch} of the project, {digest} of the image, {kernel} release. Without it, latest.",
+				"its {major} and {minor} parts, {git} and {git-branch} of the project, {digest} of the image, {kernel} release. Without it, latest. A place has one.",
 			examples: []string{"[latest, \"{date}\", \"{version}.{date}\"]"},
 			value:    texts(tagRule, func(t *Target) *[]String { return &t.Tags }),
 		},
