@@ -1,0 +1,58 @@
+package layermodel
+
+import (
+	"fmt"
+
+	"github.com/bootkiln/bootkiln/pkg/chunk"
+)
+
+// Result is what a client of one image fetches for the next, in compressed
+// bytes, with the layers that several planners make.
+type Result struct {
+	Layers int
+	// Total is the whole image, which is what one as it was built in one layer
+	// costs.
+	Total int64
+	// Floor has one layer for each source package, and Changed is the part of
+	// it that is in files that changed.
+	Floor, Changed int64
+	Ours, Chunkah  int64
+	// Packages are the source packages that changed.
+	Packages []string
+	// Text is the length of our plan, as the image has it.
+	Text int
+}
+
+// Compare plans two images one after the other.
+func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
+	first, err := chunk.Assign(before.Input(), nil, o)
+	if err != nil {
+		return nil, err
+	}
+	before.Written(first)
+	text, err := first.Encode()
+	if err != nil {
+		return nil, err
+	}
+	previous, err := chunk.DecodePlan(text)
+	if err != nil {
+		return nil, err
+	}
+	second, err := chunk.Assign(after.Input(), previous, o)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Layers: o.Layers, Total: after.Total(), Text: len(text)}
+	r.Floor, r.Changed, r.Packages = Floor(before, after)
+	r.Ours = Download(before, before.Planned(first), after, after.Planned(second))
+	r.Chunkah = Download(before, before.Chunkah(o.Layers), after, after.Chunkah(o.Layers))
+	return r, nil
+}
+
+func (r *Result) String() string {
+	part := func(n int64) string {
+		return fmt.Sprintf("%.1f MB (%.3f of the floor)", float64(n)/1e6, float64(n)/float64(max(r.Floor, 1)))
+	}
+	return fmt.Sprintf("%d layers: ours %s, chunkah's packing %s, one layer %s; floor %.1f MB in %d packages, changed files %s; plan of %d bytes",
+		r.Layers, part(r.Ours), part(r.Chunkah), part(r.Total), float64(r.Floor)/1e6, len(r.Packages), part(r.Changed), r.Text)
+}
