@@ -20,6 +20,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/progress"
 )
 
 type bootOptions struct {
@@ -182,11 +183,19 @@ func (o *bootOptions) run(ctx context.Context) (err error) {
 	}
 	options.Reference = storeName(img)
 	options.Causes = causes(img)
-	stage := e.progress(o.globals).Stage("boot")
-	options.Stage = stage
+	reporter := e.progress(o.globals)
 	if o.shell {
-		options.Live, options.Interact = e.stderr, e.interact
+		// A bar would be drawn between the lines of the guest.
+		reporter = progress.Select(e.stderr, progress.SelectOptions{Quiet: o.globals.quiet, Getenv: e.getenv})
+		live := &mutable{to: e.stderr}
+		options.Live = live
+		options.Interact = func(ctx context.Context, s boot.Session) error {
+			live.mute(s.Root != nil) // the shell has the terminal to itself
+			return e.interact(ctx, s)
+		}
 	}
+	stage := reporter.Stage("boot")
+	options.Stage = stage
 	result, err := boot.Boot(ctx, img, options)
 	stage.End(errors.Join(err, resultErr(result)))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/term"
 
@@ -26,6 +27,21 @@ func (t terminal) raw() (restore func() error, err error) {
 		return nil, fmt.Errorf("preparing the terminal: %w", err)
 	}
 	return func() error { return term.Restore(int(t.Fd()), state) }, nil
+}
+
+// mutable is a writer that can be told to be silent.
+type mutable struct {
+	to     io.Writer
+	silent atomic.Bool
+}
+
+func (m *mutable) mute(silent bool) { m.silent.Store(silent) }
+
+func (m *mutable) Write(b []byte) (int, error) {
+	if m.silent.Load() {
+		return len(b), nil
+	}
+	return m.to.Write(b)
 }
 
 // interact makes the user's terminal the guest's, until Ctrl-] or the guest's
