@@ -46,7 +46,7 @@ func (a *archive) retime(p *Plan) error {
 		if err != nil {
 			return err
 		}
-		if ok && made == uint32(of) { //nolint:gosec // Python keeps the lower 32 bits too
+		if ok && made == uint32(of) {
 			times[at] = of
 		}
 	}

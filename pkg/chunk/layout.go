@@ -129,7 +129,7 @@ func (l *layout) image(source *imgspecv1.Image, p *Plan, jobs []*job) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(l.dir, name), b, 0o644); err != nil { //nolint:gosec // an image is for everyone to read
+		if err := os.WriteFile(filepath.Join(l.dir, name), b, 0o644); err != nil {
 			return err
 		}
 	}
@@ -143,7 +143,7 @@ func (l *layout) document(mediaType string, v any) (imgspecv1.Descriptor, error)
 		return imgspecv1.Descriptor{}, err
 	}
 	d := imgspecv1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(b), Size: int64(len(b))}
-	return d, os.WriteFile(blobPath(l.dir, d.Digest), b, 0o644) //nolint:gosec // an image is for everyone to read
+	return d, os.WriteFile(blobPath(l.dir, d.Digest), b, 0o644)
 }
 
 // staleLabels say that an image is an encapsulated ostree commit: bootc would

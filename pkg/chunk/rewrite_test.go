@@ -251,7 +251,7 @@ type shuffled struct {
 
 func (s shuffled) Root(ctx context.Context) (image.Root, error) {
 	root, err := s.Image.Root(ctx)
-	return shuffledRoot{root, rand.New(rand.NewPCG(s.seed, 1))}, err //nolint:gosec // an order, not a secret
+	return shuffledRoot{root, rand.New(rand.NewPCG(s.seed, 1))}, err
 }
 
 type shuffledRoot struct {
@@ -318,6 +318,7 @@ func TestProperty(t *testing.T) {
 		return m
 	})
 	id := rapid.SampledFrom([]int{0, 0, 0, 1000, 5_000_000})
+	folder, trees := t.TempDir(), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		files := fakeimage.Files{}
 		var regular []string
@@ -348,10 +349,8 @@ func TestProperty(t *testing.T) {
 			files[name] = f
 		}
 		source := fakeimage.New(t, config, files)
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			rt.Fatal(err)
-		}
+		trees++
+		dir := filepath.Join(folder, fmt.Sprint(trees))
 		layers := rapid.SampledFrom([]int{3, 5, 128}).Draw(rt, "layers")
 		chunked, _, err := chunk.Rewrite(t.Context(), source, filepath.Join(dir, "layout"), chunk.RewriteOptions{Options: chunk.Options{Layers: layers}})
 		if err != nil {
