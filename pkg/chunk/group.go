@@ -117,24 +117,24 @@ func (s *sorter) resolve(dir string) string {
 	if dir == "." || dir == "/" {
 		return "."
 	}
-	if real, ok := s.real[dir]; ok {
-		return real
+	if known, ok := s.real[dir]; ok {
+		return known
 	}
 	s.real[dir] = dir
 	parent := s.resolve(path.Dir(dir))
-	real := path.Join(parent, path.Base(dir))
-	if i, ok := s.place[real]; ok && s.files[i].Mode&fs.ModeSymlink != 0 && s.files[i].Target != "" {
+	name := path.Join(parent, path.Base(dir))
+	if i, ok := s.place[name]; ok && s.files[i].Mode&fs.ModeSymlink != 0 && s.files[i].Target != "" {
 		target := s.files[i].Target
 		if !path.IsAbs(target) {
 			target = "/" + parent + "/" + target
 		}
-		real = s.resolve(strings.TrimPrefix(path.Clean(target), "/"))
+		name = s.resolve(strings.TrimPrefix(path.Clean(target), "/"))
 	}
-	if real == "" {
-		real = "."
+	if name == "" {
+		name = "."
 	}
-	s.real[dir] = real
-	return real
+	s.real[dir] = name
+	return name
 }
 
 // follow gives what installing made beside a package's files to the package:

@@ -226,7 +226,7 @@ func spread(list []*component, first, n int) {
 	for _, c := range list {
 		h := fnv.New64a()
 		h.Write([]byte(c.name))
-		at := int(h.Sum64() % uint64(n)) //nolint:gosec // below n
+		at := int(h.Sum64() % uint64(n))
 		c.bin = first + at
 		count[at]++
 	}

@@ -39,7 +39,7 @@ func (t *Tree) layers(l Layout) []layer {
 		c := &t.Files[i]
 		sums[at] = append(append(sums[at], c.Name...), c.Sum[:]...)
 		if l.Time != nil {
-			sums[at] = binary.BigEndian.AppendUint64(sums[at], uint64(l.Time(i))) //nolint:gosec // any bits will do
+			sums[at] = binary.BigEndian.AppendUint64(sums[at], uint64(l.Time(i)))
 		}
 		if c.Inode != 0 && linked[c.Inode] {
 			list[at].bytes += overhead

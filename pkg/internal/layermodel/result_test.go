@@ -51,7 +51,7 @@ func TestScan(t *testing.T) {
 	if tree.Owners()[at] != "a" || a.Inode == 0 || a.Inode != b.Inode || a.Compressed > 500 || a.Compressed <= overhead || b.Compressed != overhead {
 		t.Errorf("%+v, %+v, owners %v", a, b, tree.Owners())
 	}
-	if a.Sum == (sha256.Sum256(nil)) || tree.Files[tree.find("bin")].Target != "usr/bin" {
+	if a.Sum == sha256.Sum256(nil) || tree.Files[tree.find("bin")].Target != "usr/bin" {
 		t.Errorf("%+v", tree.Files)
 	}
 }
