@@ -26,8 +26,8 @@ func (r *Result) Text() string {
 			wrap(&b, "  ", "hint: "+r.Failure.Hint)
 		}
 	}
-	b.WriteByte('\n')
 	if r.Mode != "" {
+		b.WriteByte('\n')
 		row("way in", "%s, on %s with %s", r.Mode, r.Machine, r.Accelerator)
 	}
 	if r.Target != "" {

@@ -154,7 +154,7 @@ func CausesIn(report *check.Report) []Cause {
 	for _, f := range report.Findings {
 		message := f.Message
 		if f.Path != "" {
-			message = "/" + f.Path + ": " + message
+			message = f.Path + ": " + message
 		}
 		all = append(all, Cause{Rule: f.Rule, Message: message})
 	}
