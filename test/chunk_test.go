@@ -61,12 +61,11 @@ func TestChunkBase(t *testing.T) {
 		t.Errorf("findings (-base +layout):\n%s", diff)
 	}
 
-	// Once more: out of the cache, without it, and from another place.
+	// Once more: out of the cache, and next to itself.
 	manifest := contentOf(t, filepath.Join(dir, "index.json"))
 	for place, args := range map[string][]string{
 		"out of the cache": {dir, cache, debianBase},
 		"with a previous":  {dir + "-p", t.TempDir(), debianBase, "--previous", "oci:" + dir},
-		"from its layers":  {dir + "-l", t.TempDir(), "oci:" + dir, "--previous", "oci:" + dir},
 	} {
 		again := chunkTo(t, args[0], args[1], args[2], args[3:]...)
 		if !bytes.Equal(contentOf(t, filepath.Join(args[0], "index.json")), manifest) {

@@ -84,7 +84,7 @@ func TestPublish(t *testing.T) {
 	for _, stage := range result.Stages {
 		stages = append(stages, stage.Name)
 	}
-	if diff := cmp.Diff([]string{"plan", "preflight", "build", "check", "boot", "push", "sign", "verify", "tag"}, stages); diff != "" {
+	if diff := cmp.Diff([]string{"plan", "preflight", "build", "check", "boot", "chunk", "push", "sign", "verify", "tag"}, stages); diff != "" {
 		t.Errorf("stages (-want +got):\n%s", diff)
 	}
 	tags := done.Tags

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
 )
 
 // The files of the output folder.
@@ -53,6 +55,11 @@ func clearOut(dir string, d *os.File) error {
 		return fmt.Errorf("reading the output folder: %w", err)
 	}
 	ours := []string{outContainerfile, outLog, outCheck, outBoot, outConsole, outScreenshot, outResult}
+	// The layers are replaced by the run that has new ones, and only where they
+	// are bootkiln's (see chunk.Rewrite).
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return name == pipeline.LayoutDir || name == chunk.UnfinishedName(pipeline.LayoutDir)
+	})
 	for _, name := range names {
 		// A killed run leaves a file under the name that it has while it is written.
 		begun, hidden := strings.CutPrefix(name, ".")

@@ -34,6 +34,10 @@ type layout struct {
 	lock  *os.File // dir itself, locked; nil when there is nothing to remove
 }
 
+// UnfinishedName is what a layout of that name is called beside its place while
+// it is written; a run that was killed leaves it, and the next one takes it over.
+func UnfinishedName(name string) string { return "." + name + ".unfinished" }
+
 // newLayout begins one. What a run that was killed has left is removed.
 func newLayout(ctx context.Context, dir string) (_ *layout, err error) {
 	abs, err := filepath.Abs(dir)
@@ -46,7 +50,7 @@ func newLayout(ctx context.Context, dir string) (_ *layout, err error) {
 	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
 		return nil, err
 	}
-	l := &layout{final: abs, dir: filepath.Join(filepath.Dir(abs), "."+filepath.Base(abs)+".unfinished")}
+	l := &layout{final: abs, dir: filepath.Join(filepath.Dir(abs), UnfinishedName(filepath.Base(abs)))}
 	if err := os.Mkdir(l.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
