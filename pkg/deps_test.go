@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"pkg/chunk":     {"pkg/diag", "pkg/image", "pkg/packagedb", "pkg/progress"},
 	"pkg/registry":  {"pkg/image", "pkg/image/transportimage", "pkg/progress"},
 	"pkg/sign":      {"pkg/image", "pkg/registry"},
-	"pkg/trust":     {"pkg/image", "pkg/registry"},
+	"pkg/trust":     {"pkg/image", "pkg/registry", "pkg/sign"},
 	"pkg/boot/disk": {"pkg/image", "pkg/kernel"},
 	"pkg/journal":   {"pkg/plan"},
 	"pkg/place":     {"pkg/image"},
@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"pkg/internal/golden":       {},
 	"pkg/internal/fakeimage":    {"pkg/image"},
 	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
+	"pkg/internal/testsigstore": {},
 	"pkg/internal/layermodel":   {"pkg/chunk", "pkg/packagedb"},
 	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry"},
 }
@@ -65,7 +66,7 @@ var allowed = map[string][]string{
 var heavy = map[string][]string{
 	"go.podman.io/buildah":                    {"pkg/build"},
 	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/image/transportimage", "pkg/place", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
-	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust"},
+	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust", "pkg/internal/testsigstore"},
 	"go.yaml.in/yaml/":                        {"pkg/recipe", "pkg/check"},
 	"github.com/spf13/cobra":                  {"cmd/bootkiln"},
 	"github.com/Microsoft/hcsshim/":           {"pkg/boot/disk"},

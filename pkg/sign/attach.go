@@ -31,13 +31,7 @@ type attachment struct {
 // attach writes the attachment unless it is there. Registries cannot append:
 // signers read, add and write. It reads again afterwards, and repeats itself
 // when what it wrote was lost to another signer.
-func (s *Signer) attach(ctx context.Context, p image.Pinned, o registry.Options, a attachment) error {
-	session, err := registry.Open(ctx, p.Repository, o)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-
+func attach(ctx context.Context, session *registry.Session, p image.Pinned, retry registry.Retry, a attachment) error {
 	// A signature of what is not there would be worth nothing, and cosign does
 	// not look. What was pushed a moment ago is not seen everywhere at once.
 	if _, err := session.Resolve(ctx, p.Digest.String(), registry.Missing); err != nil {
@@ -72,7 +66,7 @@ func (s *Signer) attach(ctx context.Context, p image.Pinned, o registry.Options,
 		if err != nil {
 			return err
 		}
-		if err := settle(ctx, o.Retry); err != nil {
+		if err := settle(ctx, retry); err != nil {
 			return err
 		}
 	}

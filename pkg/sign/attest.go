@@ -11,8 +11,6 @@ import (
 	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
 	"github.com/sigstore/cosign/v2/pkg/types"
-	"github.com/sigstore/sigstore/pkg/signature/dsse"
-	"github.com/sigstore/sigstore/pkg/signature/options"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/registry"
@@ -30,17 +28,26 @@ func (s *Signer) Attest(ctx context.Context, p image.Pinned, predicateType strin
 	if err != nil {
 		return fmt.Errorf("attesting %q: %w", p, err)
 	}
+	by, err := s.hand.author(ctx)
+	if err != nil {
+		return fmt.Errorf("attesting %q: %w", p, err)
+	}
+	session, err := registry.Open(ctx, p.Repository, o)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
 	var made oci.Signature
-	return s.attach(ctx, p, o, attachment{
+	return attach(ctx, session, p, o.Retry, attachment{
 		noun: "attestation", op: "attesting",
-		present: func(entity oci.SignedEntity) (bool, error) { return s.attested(entity, text) },
+		present: func(entity oci.SignedEntity) (bool, error) { return saysSo(ctx, by, entity, text) },
 		add: func(ctx context.Context, before oci.SignedEntity) (_ oci.SignedEntity, err error) {
 			if made == nil {
-				if made, err = s.envelope(ctx, predicateType, text); err != nil {
+				if made, err = s.hand.attest(ctx, predicateType, text); err != nil {
 					return nil, fmt.Errorf("attesting %q: %w", p, err)
 				}
 			}
-			return mutate.AttachAttestationToEntity(before, made, mutate.WithReplaceOp(replacing{s, predicateType}))
+			return mutate.AttachAttestationToEntity(before, made, mutate.WithReplaceOp(replacing{ctx, by, predicateType}))
 		},
 		write: ociremote.WriteAttestations,
 	})
@@ -72,54 +79,39 @@ func statement(p image.Pinned, predicateType string, predicate []byte) ([]byte, 
 	})
 }
 
-// envelope signs the statement.
-func (s *Signer) envelope(ctx context.Context, predicateType string, text []byte) (oci.Signature, error) {
-	signed, err := dsse.WrapSigner(s.key, types.IntotoPayloadType).SignMessage(bytes.NewReader(text), options.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return static.NewAttestation(signed, static.WithLayerMediaType(types.DssePayloadType),
-		static.WithAnnotations(map[string]string{"predicateType": predicateType}))
+// newAttestation wraps a DSSE envelope.
+func newAttestation(envelope []byte, predicateType string, with ...static.Option) (oci.Signature, error) {
+	return static.NewAttestation(envelope, append(with, static.WithLayerMediaType(types.DssePayloadType),
+		static.WithAnnotations(map[string]string{"predicateType": predicateType}))...)
 }
 
-// attested reports whether one of the entity's attestations is by this key and
+// saysSo reports whether one of the entity's attestations is by the author and
 // says just this.
-func (s *Signer) attested(entity oci.SignedEntity, text []byte) (bool, error) {
-	all, err := entity.Attestations()
+func saysSo(ctx context.Context, by Author, entity oci.SignedEntity, text []byte) (bool, error) {
+	all, err := inMemory(entity.Attestations())
 	if err != nil {
 		return false, err
 	}
-	list, err := all.Get()
-	if err != nil {
-		return false, err
-	}
-	for _, a := range list {
-		own, err := s.own(a)
-		if err != nil {
-			return false, err
-		}
-		if own != nil && bytes.Equal(own, text) {
+	for _, a := range all {
+		if own := statementBy(ctx, by, a); own != nil && bytes.Equal(own, text) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// own returns the statement of an attestation by this key, nil for any other.
-// An error is the registry's.
-func (s *Signer) own(a oci.Signature) ([]byte, error) {
+// statementBy returns the statement of an attestation by the author, which is in
+// memory; nil for any other.
+func statementBy(ctx context.Context, by Author, a oci.Signature) []byte {
 	raw, err := a.Payload()
-	if err != nil {
-		return nil, err
-	}
-	if dsse.WrapVerifier(s.key).VerifySignature(bytes.NewReader(raw), nil) != nil {
-		return nil, nil
+	if err != nil || by.attested(ctx, a, none) != nil {
+		return nil
 	}
 	text, err := open(raw)
 	if err != nil {
-		return nil, nil // the key signs other things too
+		return nil // the author signs other things too
 	}
-	return text, nil
+	return text
 }
 
 // open returns the statement in a DSSE envelope, whose signature its caller
@@ -138,41 +130,29 @@ func open(raw []byte) ([]byte, error) {
 	return envelope.Payload, nil
 }
 
-// replacing keeps of the old attestations what the signer has not said of this
+// replacing keeps of the old attestations what the author has not said of this
 // type. It is a mutate.ReplaceOp; cosign's own replaces what others said, too,
 // and prints.
 type replacing struct {
-	signer        *Signer
+	ctx           context.Context //nolint:containedctx // the interface of cosign's passes none
+	by            Author
 	predicateType string
 }
 
 // Replace implements mutate.ReplaceOp.
 func (r replacing) Replace(old oci.Signatures, made oci.Signature) (oci.Signatures, error) {
-	list, err := old.Get()
+	before, err := inMemory(old, nil)
 	if err != nil {
 		return nil, err
 	}
-	kept := replaced{Signatures: old}
-	for _, a := range list {
-		own, err := r.signer.own(a)
-		if err != nil {
-			return nil, err
-		}
-		var before said
-		if own != nil && json.Unmarshal(own, &before) == nil && before.PredicateType == r.predicateType {
+	kept := list{Signatures: old}
+	for _, a := range before {
+		var s said
+		if own := statementBy(r.ctx, r.by, a); own != nil && json.Unmarshal(own, &s) == nil && s.PredicateType == r.predicateType {
 			continue
 		}
-		kept.list = append(kept.list, a)
+		kept.attestations = append(kept.attestations, a)
 	}
-	kept.list = append(kept.list, made)
+	kept.attestations = append(kept.attestations, made)
 	return kept, nil
 }
-
-// replaced is a list of attestations that no image holds yet.
-type replaced struct {
-	oci.Signatures
-	list []oci.Signature
-}
-
-// Get returns the list.
-func (r replaced) Get() ([]oci.Signature, error) { return r.list, nil }

@@ -34,7 +34,7 @@ func attest(t *testing.T, s *sign.Signer, p image.Pinned, kind, predicate string
 // said returns what the key's attestations say, as "type predicate".
 func said(t *testing.T, s *sign.Signer, p image.Pinned, o registry.Options) []string {
 	t.Helper()
-	list, err := sign.Attestations(t.Context(), p, [][]byte{s.PublicKey()}, nil, o)
+	list, err := sign.Attestations(t.Context(), p, []sign.Author{author(t, s)}, nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestAttestationOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.PutManifest(t, "me/os", attTag(another.Digest), mediaType, raw)
-	_, err = sign.Attestations(t.Context(), another, [][]byte{s.PublicKey()}, []string{spdx, slsa}, o)
+	_, err = sign.Attestations(t.Context(), another, []sign.Author{author(t, s)}, []string{spdx, slsa}, o)
 	var lacks *sign.AttestationError
 	if !errors.As(err, &lacks) || !slices.Equal(lacks.Missing, []string{spdx, slsa}) {
 		t.Errorf("the error is %v", err)
@@ -129,4 +129,13 @@ func TestAttestMissingImage(t *testing.T) {
 	if err := signer(t, 0).Attest(t.Context(), p, spdx, []byte(`{`), o); err == nil || !strings.HasPrefix(err.Error(), "attesting ") {
 		t.Errorf("a predicate that is no JSON is accepted: %v", err)
 	}
+}
+
+func author(t *testing.T, s *sign.Signer) sign.Author {
+	t.Helper()
+	a, err := s.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }

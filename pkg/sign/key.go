@@ -18,16 +18,6 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms"
 )
 
-// Signer holds a key that is ready to sign. It is safe for concurrent use.
-type Signer struct {
-	key    signature.SignerVerifier
-	public []byte
-}
-
-// PublicKey returns the public half, PEM-encoded as in cosign.pub. The caller
-// must not change it.
-func (s *Signer) PublicKey() []byte { return s.public }
-
 // PassFunc returns the password of a private key. It is asked only for keys
 // that have one.
 type PassFunc func() ([]byte, error)
@@ -102,7 +92,7 @@ func LoadKey(ctx context.Context, ref string, pass PassFunc) (*Signer, error) {
 		return nil, err
 	}
 	if !isURI {
-		if err := s.matches(ref); err != nil {
+		if err := matches(s.public, ref); err != nil {
 			return nil, err
 		}
 	}
@@ -141,10 +131,10 @@ func decrypt(ref string, raw []byte, pass PassFunc) (*Signer, error) {
 		}
 		return nil, invalid(err, "the file is damaged: take it from a backup")
 	}
-	return newSigner(ref, key)
+	return keySigner(ref, key)
 }
 
-func newSigner(ref string, key signature.SignerVerifier) (*Signer, error) {
+func keySigner(ref string, key signature.SignerVerifier) (*Signer, error) {
 	public, err := key.PublicKey()
 	if err != nil {
 		return nil, &KeyError{Ref: ref, Reason: KeyInvalid, Err: err}
@@ -153,11 +143,11 @@ func newSigner(ref string, key signature.SignerVerifier) (*Signer, error) {
 	if err != nil {
 		return nil, &KeyError{Ref: ref, Reason: KeyInvalid, Err: err}
 	}
-	return &Signer{key, encoded}, nil
+	return &Signer{hand: &keyed{key: key, by: Author{Name: ref, Key: encoded}}, public: encoded}, nil
 }
 
-// matches compares the key with the public half beside its file.
-func (s *Signer) matches(path string) error {
+// matches compares a key's public half with the one beside its file.
+func matches(encoded []byte, path string) error {
 	base, ok := strings.CutSuffix(path, ".key")
 	if !ok {
 		return nil
@@ -169,7 +159,7 @@ func (s *Signer) matches(path string) error {
 	if err == nil {
 		var public, own crypto.PublicKey
 		if public, err = cryptoutils.UnmarshalPEMToPublicKey(raw); err == nil {
-			if own, err = s.key.PublicKey(); err == nil {
+			if own, err = cryptoutils.UnmarshalPEMToPublicKey(encoded); err == nil {
 				if cryptoutils.EqualKeys(own, public) != nil {
 					err = errors.New("it belongs to another private key")
 				}
@@ -206,7 +196,7 @@ func loadService(ctx context.Context, ref, scheme string) (*Signer, error) {
 	case err != nil:
 		return nil, &KeyError{Ref: ref, Reason: KeyUnsupported, Err: err, Hint: "the service's plugin refused: check the key's name and your rights to it"}
 	}
-	return newSigner(ref, key)
+	return keySigner(ref, key)
 }
 
 // GenerateKeys makes a key pair, PREFIX.key encrypted with pass (which may be

@@ -2,7 +2,8 @@
 // a cosign key and in the form that containers/image, and so podman, skopeo and
 // bootc, can read: a manifest under the tag sha256-HEX.sig, one layer a
 // signature, each with the simple-signing payload of containers-signature(5).
-// Newer bundles are not read by these clients. No transparency log is involved.
+// Newer bundles are not read by these clients. A key needs no transparency log;
+// who signs without one ([NewKeyless]) does.
 package sign
 
 import (
@@ -11,12 +12,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/sigstore/cosign/v2/pkg/oci"
 	"github.com/sigstore/cosign/v2/pkg/oci/mutate"
 	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
+	"github.com/sigstore/cosign/v2/pkg/types"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/dsse"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 
@@ -24,23 +29,71 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
+// Signer signs, and knows its own signatures again. It is safe for concurrent
+// use.
+type Signer struct {
+	hand   hand
+	public []byte
+}
+
+// hand is what makes signatures.
+type hand interface {
+	// author is whose signatures they are.
+	author(ctx context.Context) (Author, error)
+	// sign signs a message, and attest a statement.
+	sign(ctx context.Context, message []byte) (oci.Signature, error)
+	attest(ctx context.Context, predicateType string, statement []byte) (oci.Signature, error)
+}
+
+// PublicKey returns the public half of the key, PEM-encoded as in cosign.pub;
+// nil for a signer without a key. The caller must not change it.
+func (s *Signer) PublicKey() []byte { return s.public }
+
+// Author returns whose signatures they are, for those who verify them. A signer
+// without a key has itself certified for that; failures are a [*KeylessError].
+func (s *Signer) Author(ctx context.Context) (Author, error) { return s.hand.author(ctx) }
+
 // Sign signs the digest, for the identity that is its repository, and leaves
-// the signatures of others in place. An image that carries a valid signature by
-// this key already is left as it is. The image must exist in the registry:
+// the signatures of others in place. Of an index, every image in it is signed
+// too, because clients ask for both. An image that carries a valid signature by
+// this signer already is left as it is. The image must exist in the registry:
 // otherwise, and for other failures there, the error is a [*registry.Error].
 //
 // Sign reads again afterwards and repeats itself when its signature was lost to
 // another signer, but one that writes later still can overwrite it; verify
 // before the tags.
 func (s *Signer) Sign(ctx context.Context, p image.Pinned, o registry.Options) error {
+	session, err := registry.Open(ctx, p.Repository, o)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	by, err := s.hand.author(ctx)
+	if err != nil {
+		return fmt.Errorf("signing %q: %w", p, err)
+	}
+	all, err := images(ctx, session, p, registry.Missing)
+	if err != nil {
+		return err
+	}
+	// The index last: whoever finds it signed finds its images signed.
+	for _, p := range slices.Backward(all) {
+		if err := s.signOne(ctx, session, p, by, o.Retry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Signer) signOne(ctx context.Context, session *registry.Session, p image.Pinned, by Author, retry registry.Retry) error {
 	var made oci.Signature
-	return s.attach(ctx, p, o, attachment{
+	return attach(ctx, session, p, retry, attachment{
 		noun: "signature", op: "signing",
-		present: func(entity oci.SignedEntity) (bool, error) { return s.signed(p, entity) },
+		present: func(entity oci.SignedEntity) (bool, error) { return signed(ctx, by, p, entity) },
 		add: func(ctx context.Context, before oci.SignedEntity) (_ oci.SignedEntity, err error) {
 			if made == nil {
 				if made, err = s.sign(ctx, p); err != nil {
-					return nil, err
+					return nil, fmt.Errorf("signing %q: %w", p, err)
 				}
 			}
 			return mutate.AttachSignatureToEntity(before, made)
@@ -53,63 +106,57 @@ func (s *Signer) Sign(ctx context.Context, p image.Pinned, o registry.Options) e
 func (s *Signer) sign(ctx context.Context, p image.Pinned) (oci.Signature, error) {
 	target, err := name.NewDigest(p.String())
 	if err != nil {
-		return nil, fmt.Errorf("signing %q: %w", p, err)
+		return nil, err
 	}
 	message, err := json.Marshal(payload.Cosign{Image: target, ClaimedIdentity: p.Repository})
 	if err != nil {
-		return nil, fmt.Errorf("signing %q: %w", p, err)
+		return nil, err
 	}
-	sig, err := s.key.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("signing %q: %w", p, err)
-	}
-	made, err := static.NewSignature(message, base64.StdEncoding.EncodeToString(sig))
-	if err != nil {
-		return nil, fmt.Errorf("signing %q: %w", p, err)
-	}
-	return made, nil
+	return s.hand.sign(ctx, message)
 }
 
-// signed reports whether one of the entity's signatures is by this key, and for
-// this image under this identity.
-func (s *Signer) signed(p image.Pinned, entity oci.SignedEntity) (bool, error) {
-	all, err := entity.Signatures()
+// signed reports whether one of the entity's signatures is by the author, and
+// for this image under this identity.
+func signed(ctx context.Context, by Author, p image.Pinned, entity oci.SignedEntity) (bool, error) {
+	all, err := inMemory(entity.Signatures())
 	if err != nil {
 		return false, err
 	}
-	list, err := all.Get()
-	if err != nil {
-		return false, err
-	}
-	for _, sig := range list {
-		ok, err := s.made(p, sig)
-		if ok || err != nil {
-			return ok, err
+	return slices.ContainsFunc(all, func(sig oci.Signature) bool {
+		message, err := sig.Payload()
+		if err != nil || by.Signed(ctx, sig) != nil {
+			return false
 		}
-	}
-	return false, nil
+		var said payload.SimpleContainerImage
+		if err := json.Unmarshal(message, &said); err != nil {
+			return false // the author signs other things too
+		}
+		return said.Critical.Type == payload.CosignSignatureType &&
+			said.Critical.Image.DockerManifestDigest == p.Digest.String() &&
+			said.Critical.Identity.DockerReference == p.Repository
+	}), nil
 }
 
-// made reports whether the key made the signature of the image. What cannot be
-// read as a signature is none; an error is the registry's.
-func (s *Signer) made(p image.Pinned, sig oci.Signature) (bool, error) {
-	message, err := sig.Payload()
+// keyed is the hand of who holds a key.
+type keyed struct {
+	key signature.SignerVerifier
+	by  Author
+}
+
+func (k *keyed) author(context.Context) (Author, error) { return k.by, nil }
+
+func (k *keyed) sign(ctx context.Context, message []byte) (oci.Signature, error) {
+	sig, err := k.key.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	encoded, err := sig.Base64Signature()
+	return static.NewSignature(message, base64.StdEncoding.EncodeToString(sig))
+}
+
+func (k *keyed) attest(ctx context.Context, predicateType string, statement []byte) (oci.Signature, error) {
+	envelope, err := dsse.WrapSigner(k.key, types.IntotoPayloadType).SignMessage(bytes.NewReader(statement), options.WithContext(ctx))
 	if err != nil {
-		return false, nil // an annotation is missing: not a signature
+		return nil, err
 	}
-	raw, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || s.key.VerifySignature(bytes.NewReader(raw), bytes.NewReader(message)) != nil {
-		return false, nil // not by this key
-	}
-	var said payload.SimpleContainerImage
-	if err := json.Unmarshal(message, &said); err != nil {
-		return false, nil // the key signs other things too
-	}
-	return said.Critical.Type == payload.CosignSignatureType &&
-		said.Critical.Image.DockerManifestDigest == p.Digest.String() &&
-		said.Critical.Identity.DockerReference == p.Repository, nil
+	return newAttestation(envelope, predicateType)
 }

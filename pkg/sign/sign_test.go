@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -385,5 +386,57 @@ func TestSignIsNotFooledByCopies(t *testing.T) {
 		if err := cosignAccepts(t, q, s, o); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// An index is signed with all that clients may pull of it, and nothing else.
+func TestSignIndex(t *testing.T) {
+	t.Parallel()
+	r := testregistry.New(t, testregistry.Options{})
+	o := options(t, r)
+	var inner []image.Pinned
+	for seed := range uint64(3) {
+		p, err := registry.Push(t.Context(), testregistry.NewImage(t, seed, 1, 100), r.Host+"/me/os", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner = append(inner, p)
+	}
+	put := func(manifests ...imgspecv1.Descriptor) image.Pinned {
+		raw, err := json.Marshal(imgspecv1.Index{MediaType: imgspecv1.MediaTypeImageIndex, Manifests: manifests})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := digest.FromBytes(raw)
+		r.PutManifest(t, "me/os", d.String(), imgspecv1.MediaTypeImageIndex, raw)
+		return image.Pinned{Repository: r.Host + "/me/os", Digest: d, MediaType: imgspecv1.MediaTypeImageIndex}
+	}
+	entry := func(p image.Pinned, architecture, system string) imgspecv1.Descriptor {
+		return imgspecv1.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: 1, Platform: &imgspecv1.Platform{Architecture: architecture, OS: system}}
+	}
+	nested := put(entry(inner[1], "arm64", "linux"))
+	index := put(entry(inner[0], "amd64", "linux"), entry(inner[0], "amd64", "linux"), entry(nested, "arm64", "linux"),
+		entry(inner[2], "unknown", "unknown"))
+	signedOnes := []image.Pinned{index, inner[0], nested, inner[1]}
+
+	s := signer(t, 0)
+	for range 2 {
+		if err := s.Sign(t.Context(), index, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []string
+	for _, p := range signedOnes {
+		want = append(want, sigTag(p.Digest))
+		if n := len(signatures(t, r, p.Digest).Layers); n != 1 {
+			t.Errorf("%s has %d signatures", p, n)
+		}
+		if err := cosignAccepts(t, p, s, o); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	slices.Sort(want)
+	if got := r.Tags("me/os"); !slices.Equal(got, want) {
+		t.Errorf("the tags are %q, not %q", got, want)
 	}
 }

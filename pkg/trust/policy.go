@@ -43,6 +43,8 @@ type requirement struct {
 	Type           string    `json:"type"`
 	KeyPath        string    `json:"keyPath,omitempty"`
 	KeyPaths       []string  `json:"keyPaths,omitempty"`
+	KeyData        []byte    `json:"keyData,omitempty"`
+	KeyDatas       [][]byte  `json:"keyDatas,omitempty"`
 	SignedIdentity *identity `json:"signedIdentity,omitempty"`
 }
 

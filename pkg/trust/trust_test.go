@@ -20,6 +20,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/golden"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
+	"github.com/bootkiln/bootkiln/pkg/internal/testsigstore"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
 	"github.com/bootkiln/bootkiln/pkg/trust"
@@ -345,5 +346,136 @@ func TestVerifyWorksInTempDir(t *testing.T) {
 	wantClass(t, trust.Verify(t.Context(), b.p, b.options(b.s)), trust.Unsigned)
 	if all, err := os.ReadDir(b.o.TempDir); err != nil || len(all) != 0 {
 		t.Errorf("left in the temporary folder: %v, %v", all, err)
+	}
+}
+
+// TestVerifyAuthor asks for an identity that a certificate names.
+func TestVerifyAuthor(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	s := testsigstore.New(t)
+	roots, err := sign.LoadRoots(s.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyless, err := sign.NewKeyless(t.Context(), sign.KeylessOptions{
+		Fulcio: s.URL, Rekor: s.URL, Roots: roots, Now: time.Now,
+		Token: sign.Token(func(name string) (string, bool) { v, ok := s.Environ()[name]; return v, ok }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, err := keyless.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict := func(p image.Pinned, by sign.Author) trust.Class {
+		t.Helper()
+		err := trust.VerifyAuthor(t.Context(), p, by, b.o)
+		var refused *trust.VerificationError
+		if err != nil && !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			return ""
+		}
+		return refused.Class
+	}
+	if got := verdict(b.p, by); got != trust.Unsigned {
+		t.Errorf("before it is signed the verdict is %q", got)
+	}
+	b.sign(t, b.s)
+	if got := verdict(b.p, by); got != trust.WrongAuthor {
+		t.Errorf("signed with a key the verdict is %q", got)
+	}
+	b.sign(t, keyless)
+	if got := verdict(b.p, by); got != "" {
+		t.Errorf("signed by the identity the verdict is %q", got)
+	}
+	for name, other := range map[string]sign.Identity{
+		"subject": {Subject: by.Identity.Subject + "2", Issuer: by.Identity.Issuer},
+		"issuer":  {Subject: by.Identity.Subject, Issuer: "https://issuer.example.org"},
+	} {
+		if got := verdict(b.p, sign.Author{Identity: other, Roots: roots}); got != trust.WrongAuthor {
+			t.Errorf("of another %s the verdict is %q", name, got)
+		}
+	}
+	key, err := b.s.Author(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := verdict(b.p, key); got != "" {
+		t.Errorf("for the key's holder the verdict is %q", got)
+	}
+
+	// The policy engine, too, leaves out what is not by the key.
+	signatures, mediaType := b.r.Manifest("me/os", strings.Replace(b.p.Digest.String(), ":", "-", 1)+".sig")
+	other, err := registry.Push(t.Context(), testregistry.NewImage(t, 7, 1, 100), b.r.Host+"/me/os", b.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.r.PutManifest(t, "me/os", strings.Replace(other.Digest.String(), ":", "-", 1)+".sig", mediaType, signatures)
+	if got := verdict(other, by); got != trust.Tampered {
+		t.Errorf("of a borrowed signature the verdict is %q", got)
+	}
+}
+
+// TestVerifyIndex wants every image of an index signed, not only the index.
+func TestVerifyIndex(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	raw, err := json.Marshal(imgspecv1.Index{MediaType: imgspecv1.MediaTypeImageIndex, Manifests: []imgspecv1.Descriptor{{
+		MediaType: b.p.MediaType, Digest: b.p.Digest, Size: 1, Platform: &imgspecv1.Platform{OS: "linux", Architecture: "amd64"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := image.Pinned{Repository: b.p.Repository, Digest: digest.FromBytes(raw), MediaType: imgspecv1.MediaTypeImageIndex}
+	b.r.PutManifest(t, "me/os", index.Digest.String(), index.MediaType, raw)
+	if err := b.s.Sign(t.Context(), index, b.o); err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Verify(t.Context(), index, b.options(b.s)); err != nil {
+		t.Fatal(err)
+	}
+	// As if somebody had put another image into an index that is signed.
+	theirs := signer(t, 1)
+	if err := theirs.Sign(t.Context(), b.p, b.o); err != nil {
+		t.Fatal(err)
+	}
+	tag := strings.Replace(b.p.Digest.String(), ":", "-", 1) + ".sig"
+	signatures, mediaType := b.r.Manifest("me/os", tag)
+	var m imgspecv1.Manifest
+	if err := json.Unmarshal(signatures, &m); err != nil {
+		t.Fatal(err)
+	}
+	m.Layers = m.Layers[1:]
+	if signatures, err = json.Marshal(m); err != nil {
+		t.Fatal(err)
+	}
+	b.r.PutManifest(t, "me/os", tag, mediaType, signatures)
+	var refused *trust.VerificationError
+	if err := trust.Verify(t.Context(), index, b.options(b.s)); !errors.As(err, &refused) || refused.Image.Digest != b.p.Digest {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAuthors(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	dir := t.TempDir()
+	policy := trust.Policy{Scope: b.r.Host + "/me", Keys: [][]byte{b.s.PublicKey(), signer(t, 1).PublicKey()}}
+	if err := policy.Write(dir, dir); err != nil {
+		t.Fatal(err)
+	}
+	authors, err := trust.Authors(filepath.Join(dir, "containers"), b.p.Repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(authors) != 2 || !bytes.Equal(authors[0].Key, b.s.PublicKey()) || !strings.HasSuffix(authors[1].Name, "-me-2.pub") {
+		t.Errorf("the authors are %+v", authors)
+	}
+	if authors, err := trust.Authors(filepath.Join(dir, "containers"), "registry.example.org/me/os"); err != nil || len(authors) != 0 {
+		t.Errorf("outside of the scope the authors are %+v, %v", authors, err)
 	}
 }

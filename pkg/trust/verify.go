@@ -16,6 +16,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/pkg/sign"
 )
 
 // Options say what to verify against.
@@ -40,6 +41,9 @@ const (
 	Unsigned Class = "unsigned"
 	// WrongKey: there are signatures, by other keys.
 	WrongKey Class = "wrong-key"
+	// WrongAuthor: there are signatures, and none by the identity that is asked
+	// for.
+	WrongAuthor Class = "wrong-author"
 	// Tampered: a signature, or the registry's bytes, are of another image.
 	Tampered Class = "tampered"
 	// WrongIdentity: a good signature says that it is of another repository.
@@ -54,6 +58,7 @@ const (
 var verdicts = map[Class]struct{ text, hint string }{
 	Unsigned:      {"it carries no signature", "sign it, or publish it again; an image that was copied without its sha256-….sig tag loses its signature"},
 	WrongKey:      {"none of its signatures was made with an accepted key", "check which key signed it; if the key was changed, clients need the new one first"},
+	WrongAuthor:   {"none of its signatures is by whom it must be signed by", "compare the identity and the issuer with what the certificate names"},
 	Tampered:      {"its content is not what was signed", "do not use it: the registry, or something before it, returns another image"},
 	WrongIdentity: {"it was signed under another name", "sign it again where it lies now; signatures name the repository that they were made for"},
 	Uncovered:     {"the policy asks for no signature of it", "make the policy's scope cover the repository"},
@@ -90,9 +95,10 @@ func VerifyReference(ctx context.Context, ref string, o Options) (image.Pinned, 
 	return p, Verify(ctx, p, o)
 }
 
-// Verify asks the policy engine of containers/image whether the image may run.
-// nil means that it demanded a signature and found a good one. A refusal is a
-// [*VerificationError], a failure of the registry a [*registry.Error].
+// Verify asks the policy engine of containers/image whether the image may run,
+// and of an index, whether each image in it may. nil means that it demanded
+// signatures and found good ones. A refusal is a [*VerificationError], a failure
+// of the registry a [*registry.Error].
 func Verify(ctx context.Context, p image.Pinned, o Options) error {
 	dir := o.Dir
 	if dir == "" {
@@ -124,7 +130,31 @@ func Verify(ctx context.Context, p image.Pinned, o Options) error {
 	defer session.Close()
 	sys := session.System()
 	sys.RegistriesDirPath = filepath.Join(dir, "registries.d")
-	return session.Do(ctx, "verifying", func(ctx context.Context) error { return ask(ctx, policy, ref, sys, p) })
+	return each(ctx, p, o.Registry, func(p image.Pinned) error {
+		ref, err := dockerReference(p)
+		if err != nil {
+			return fmt.Errorf("verifying %q: %w", p, err)
+		}
+		return session.Do(ctx, "verifying", func(ctx context.Context) error { return ask(ctx, policy, ref, sys, p) })
+	})
+}
+
+// each has an image verified, and then what is in it: what an index holds is
+// believed after the index is.
+func each(ctx context.Context, p image.Pinned, o registry.Options, verify func(image.Pinned) error) error {
+	if err := verify(p); err != nil {
+		return err
+	}
+	all, err := sign.Images(ctx, p, o)
+	if err != nil {
+		return err
+	}
+	for _, inner := range all[1:] {
+		if err := verify(inner); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func dockerReference(p image.Pinned) (types.ImageReference, error) {
@@ -204,20 +234,24 @@ func refuse(class Class, p image.Pinned, err error) error {
 	return &VerificationError{Class: class, Image: p, Err: err, Hint: verdicts[class].hint}
 }
 
-// covered reports an error when the policy would let the image run without a
-// signature, or would never let it run: neither is a verification. It looks up
-// the requirements as containers-policy.json(5) says: the most specific scope,
-// the transport's own default, the policy's.
-func covered(policy *signature.Policy, ref types.ImageReference) error {
+// requirementsOf looks up what a policy demands of an image as
+// containers-policy.json(5) says: by the most specific scope, the transport's own
+// default, the policy's. where names the one that decides.
+func requirementsOf(policy *signature.Policy, ref types.ImageReference) (_ signature.PolicyRequirements, where string) {
 	scopes := policy.Transports[ref.Transport().Name()]
 	names := append([]string{ref.PolicyConfigurationIdentity()}, ref.PolicyConfigurationNamespaces()...)
-	requirements, where := policy.Default, "default"
 	for _, name := range append(names, "") {
 		if r, ok := scopes[name]; ok {
-			requirements, where = r, fmt.Sprintf("scope %q", name)
-			break
+			return r, fmt.Sprintf("scope %q", name)
 		}
 	}
+	return policy.Default, "default"
+}
+
+// covered reports an error when the policy would let the image run without a
+// signature, or would never let it run: neither is a verification.
+func covered(policy *signature.Policy, ref types.ImageReference) error {
+	requirements, where := requirementsOf(policy, ref)
 	for _, r := range requirements {
 		b, err := json.Marshal(r)
 		if err != nil {
