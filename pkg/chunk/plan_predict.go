@@ -11,24 +11,27 @@ import (
 // in compressed bytes.
 type Prediction struct {
 	// Bytes are those of the layers that it does not have, Total those of all.
-	Bytes, Total   int64
-	Layers, Reused int
+	Bytes  int64 `json:"bytes"`
+	Total  int64 `json:"total"`
+	Layers int   `json:"layers"`
+	Reused int   `json:"reused"`
 	// Floor is what it would fetch if each source package, and what else is
 	// kept together, had a layer of its own, undivided.
-	Floor int64
+	Floor int64 `json:"floor"`
 	// Causes are the groups that changed, those that cost most first.
-	Causes []Cause
+	Causes []Cause `json:"causes"`
 }
 
 // Cause is a group that changed, or came into the image.
 type Cause struct {
-	Group string
+	Group string `json:"group"`
 	// Own is the size of the group, Dragged its share of what else is in the
 	// layer and did not change.
-	Own, Dragged int64
+	Own     int64 `json:"own"`
+	Dragged int64 `json:"dragged"`
 	// Moved says that the group itself did not change: its files are divided
 	// among layers in another way now.
-	Moved bool
+	Moved bool `json:"moved"`
 }
 
 // Predict compares the plans of two images whose layers were written. previous
