@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootkiln/bootkiln/pkg/build"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 )
@@ -27,6 +28,9 @@ type baking struct {
 	registry  registryFlags
 	store     storeFlags
 	format    formatFlag
+
+	// resume, ifChanged and ifNewer are publish's.
+	resume, ifChanged, ifNewer bool
 }
 
 func (o *baking) register(cmd *cobra.Command) {
@@ -90,12 +94,18 @@ func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
 		return nil, err
 	}
 	v.closers = append(v.closers, b.Close)
-	claim, err := openOut(o.out)
+	var before *journal.Journal
+	if o.resume {
+		if before, err = journal.Read(o.out); err != nil {
+			return nil, &pipeline.ResumeError{Err: err}
+		}
+	}
+	claim, err := openOut(o.out, o.resume)
 	if err != nil {
 		return nil, err
 	}
 	v.closers = append(v.closers, claim.Close)
-	log, err := os.Create(filepath.Join(o.out, outLog))
+	log, err := os.OpenFile(filepath.Join(o.out, outLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("writing the build log: %w", err)
 	}
@@ -104,11 +114,13 @@ func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
 	if v.input, err = p.input(ctx, e, o.out); err != nil {
 		return nil, err
 	}
+	v.input.Resume, v.input.IfChanged, v.input.IfNewer = before, o.ifChanged, o.ifNewer
 	v.services = pipeline.Services{
 		Progress: progress.Redact(e.progress(o.globals), secretTexts(secrets)),
 		Now:      e.now,
 		Check:    checkService(p.rules, b.Base),
 	}
+	v.services.Reopen = reopen(b)
 	buildServices(&v.services, p, b, build.Options{
 		Tag: o.tag, Isolation: isolation, NoCache: o.noCache, Secrets: secrets, Epoch: v.input.Epoch, Log: log,
 	}, baseKey)

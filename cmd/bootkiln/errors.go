@@ -69,6 +69,24 @@ func hintOf(err error) string {
 	return ""
 }
 
+// reportTargets prints why some targets failed, each for itself. A registry
+// among them decides the exit status.
+func (e *env) reportTargets(ctx context.Context, command string, err *pipeline.PublishError) int {
+	status := exitDone
+	var names []string
+	for _, failed := range err.Failed {
+		if s := e.report(ctx, command, failed.Err); status == exitDone || s == exitRegistry {
+			status = s
+		}
+		names = append(names, failed.To)
+	}
+	if err.Of > 1 {
+		e.print(fmt.Errorf("%d of %d targets failed: %s", len(err.Failed), err.Of, strings.Join(names, ", ")),
+			"the others stand, as result.json says; bring the rest there with 'bootkiln publish --resume'")
+	}
+	return status
+}
+
 // report prints what went wrong with a command ("bootkiln push"), and how to
 // mend it, to stderr, and returns the exit status.
 func (e *env) report(ctx context.Context, command string, err error) int {
@@ -89,8 +107,15 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		verification *trust.VerificationError
 		refused      *registry.Error
 		pull         *build.PullError
+		publish      *pipeline.PublishError
+		resume       *pipeline.ResumeError
 	)
 	switch {
+	case errors.As(err, &publish):
+		return e.reportTargets(ctx, command, publish)
+	case errors.As(err, &resume):
+		e.print(err, hintOf(err))
+		return exitUsage
 	case errors.As(err, &usage):
 		e.print(err, hintOf(err))
 		fmt.Fprintf(e.stderr, "  run '%s --help' for how to use it\n", command)

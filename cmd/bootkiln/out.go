@@ -11,6 +11,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 )
 
@@ -23,13 +24,18 @@ const (
 	outConsole       = boot.ConsoleName
 	outScreenshot    = boot.ScreenshotName
 	outResult        = "result.json"
+	outJournal       = journal.Name
+	outSBOM          = pipeline.SBOMName
+	outProvenance    = pipeline.ProvenanceName
+	outChunk         = pipeline.ChunkName
 )
 
 // openOut makes the output folder and claims it, so that two runs of one recipe
-// do not write over each other, and removes what an earlier run left there. A
-// folder that holds anything else is refused: it is somebody's. The returned
-// file is closed at the end.
-func openOut(dir string) (*os.File, error) {
+// do not write over each other, and removes what an earlier run left there, or, for
+// one that is resumed, what that run had only begun to write. A folder that holds
+// anything else is refused: it is somebody's. The returned file is closed at the
+// end.
+func openOut(dir string, resume bool) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the output folder: %w", err)
 	}
@@ -42,19 +48,22 @@ func openOut(dir string) (*os.File, error) {
 		return nil, hinted(fmt.Errorf("claiming the output folder %q: another run is using it", dir),
 			"wait for it, or give this run a folder of its own with --out")
 	}
-	if err := clearOut(dir, d); err != nil {
+	if err := clearOut(dir, d, resume); err != nil {
 		d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func clearOut(dir string, d *os.File) error {
+func clearOut(dir string, d *os.File, resume bool) error {
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return fmt.Errorf("reading the output folder: %w", err)
 	}
-	ours := []string{outContainerfile, outLog, outCheck, outBoot, outConsole, outScreenshot, outResult}
+	ours := []string{
+		outContainerfile, outLog, outCheck, outBoot, outConsole, outScreenshot, outResult,
+		outJournal, outSBOM, outProvenance, outChunk,
+	}
 	// The layers are replaced by the run that has new ones, and only where they
 	// are bootkiln's (see chunk.Rewrite).
 	names = slices.DeleteFunc(names, func(name string) bool {
@@ -70,6 +79,9 @@ func clearOut(dir string, d *os.File) error {
 		}
 	}
 	for _, name := range names {
+		if resume && !strings.HasPrefix(name, ".") {
+			continue
+		}
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("clearing the output folder: %w", err)
 		}

@@ -18,11 +18,11 @@ func TestOpenOut(t *testing.T) {
 		return path
 	}
 
-	claim, err := openOut(dir)
+	claim, err := openOut(dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openOut(dir); err == nil {
+	if _, err := openOut(dir, false); err == nil {
 		t.Error("two runs have one folder")
 	}
 	if err := claim.Close(); err != nil {
@@ -31,7 +31,7 @@ func TestOpenOut(t *testing.T) {
 
 	// What an earlier run left, whole or half written, is not there any more.
 	left := []string{write("check.json"), write("result.json"), write(".result.json-123")}
-	claim, err = openOut(dir)
+	claim, err = openOut(dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,10 +44,26 @@ func TestOpenOut(t *testing.T) {
 		}
 	}
 
+	// For a run that is resumed, what was written stays.
+	whole, half := write("journal.json"), write(".journal.json-123")
+	claim, err = openOut(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := claim.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(whole); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(half); err == nil {
+		t.Errorf("%s is still there", half)
+	}
+
 	// What is not bootkiln's stays, and so does all that is beside it.
 	for _, foreign := range []string{"recipe.yaml", "build.log-old"} {
 		ours, theirs := write("Containerfile"), write(foreign)
-		if _, err := openOut(dir); err == nil || hintOf(err) == "" {
+		if _, err := openOut(dir, false); err == nil || hintOf(err) == "" {
 			t.Errorf("%s: want a refusal with a hint, got %v", foreign, err)
 		}
 		for _, path := range []string{ours, theirs} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+	"github.com/bootkiln/bootkiln/pkg/sign"
 )
 
 func newPublishCmd(e *env, g *globals) *cobra.Command {
@@ -21,8 +24,24 @@ func newPublishCmd(e *env, g *globals) *cobra.Command {
 (see 'bootkiln boot'), cut into layers (see 'bootkiln chunk'), pushed by digest,
 signed, accepted by the containers policy engine, and only then tagged, the
 floating tag last. Whatever fails on the way, no
-tag names an unsigned image. Needs root.`,
+tag names an unsigned image. Needs root.
+
+What the image is made of (SPDX) and how it came to be (SLSA provenance) is attached
+to it as well. A target may be a place that is no registry, such as
+"oci-archive:FILE"; nothing is signed there. A target that fails keeps no other from
+being published; the exit status and result.json say what stands where.
+
+The output folder has a journal. With --resume, a publish that was cut off goes on
+from there: what was built, checked, booted and cut stays, and nothing is sent that
+the registry has. The targets, tags and key of the recipe may be others by then;
+where anything else that goes into the image has changed, it says so and ends.
+
+With --if-changed, neither signature nor tag is written where the tag that moves
+with every build names the very same image already. With --if-newer, a tag stays
+that names an image which was made later than this one. Both are exit status 0, and
+result.json says so ("unchanged", "kept").`,
 		Example: `  bootkiln publish recipe.yaml
+  bootkiln publish --resume recipe.yaml
   COSIGN_PASSWORD=… bootkiln publish --format json recipe.yaml | jq -r '.published[].digest'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
@@ -32,9 +51,17 @@ tag names an unsigned image. Needs root.`,
 		},
 	}
 	o.register(cmd)
+	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on where the last publish of this recipe ended")
+	registerConditions(cmd, &o.ifChanged, &o.ifNewer)
 	o.boot.register(cmd, "as the recipe says")
 	o.registry.register(cmd)
 	return cmd
+}
+
+// registerConditions registers what keeps a publish from writing tags.
+func registerConditions(cmd *cobra.Command, ifChanged, ifNewer *bool) {
+	cmd.Flags().BoolVar(ifChanged, "if-changed", false, "write nothing where the tag names this image already")
+	cmd.Flags().BoolVar(ifNewer, "if-newer", false, "leave a tag alone that names a newer image")
 }
 
 func (o *baking) publish(ctx context.Context) (err error) {
@@ -50,9 +77,11 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	signer, err := p.loadKey(ctx, e)
-	if err != nil {
-		return err
+	var signer *sign.Signer
+	if p.needsKey() {
+		if signer, err = p.loadKey(ctx, e); err != nil {
+			return err
+		}
 	}
 	v, err := o.open(ctx, p)
 	if err != nil {
@@ -63,6 +92,8 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	bootServices(&v.services, options)
 	chunkServices(&v.services, options, e.layerCache())
 	publishServices(&v.services, options, signer)
+	placeServices(&v.services, o.store.prefix(), p.recipe.Name.Value)
+	v.input.Origin = e.origin(ctx, p)
 	result, err := pipeline.Run(ctx, v.input, v.services)
 	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {
 		return err
@@ -80,13 +111,18 @@ func (p *project) publishable() error {
 			Hint: "add it, as in\npublish:\n  - {to: ghcr.io/me/" + p.recipe.Name.Value + ", tags: [latest]}",
 		})
 	}
-	if !p.recipe.Sign.Key.IsSet() {
+	if p.needsKey() && !p.recipe.Sign.Key.IsSet() {
 		problems.Add(diag.Diagnostic{
 			Pos: at, Path: "sign.key", Code: "missing-key", Message: `the recipe does not say what to sign with: "sign.key" is missing`,
 			Hint: "make a key with 'bootkiln keygen' and add\nsign: {key: cosign.key}",
 		})
 	}
 	return p.problem(problems.Err())
+}
+
+// needsKey reports whether the image goes to a registry, where it is signed.
+func (p *project) needsKey() bool {
+	return slices.ContainsFunc(p.recipe.Publish, func(t recipe.Target) bool { return !t.IsPlace() })
 }
 
 // writeResult prints what stands where now.
@@ -105,6 +141,14 @@ func (e *env) writeResult(r *pipeline.Result) error {
 		if err := e.printf("  digest    %s\n  size      %s\n", p.Digest, sizeOf(p)); err != nil {
 			return err
 		}
+		if p.Unchanged {
+			if err := e.printf("  unchanged\n"); err != nil {
+				return err
+			}
+		}
+		if err := e.writeSwitch(p); err != nil {
+			return err
+		}
 	}
 	if len(r.OptionalUnavailable) > 0 {
 		if err := e.printf("  optional  without %s\n", diag.Printable(strings.Join(r.OptionalUnavailable, ", "))); err != nil {
@@ -116,6 +160,28 @@ func (e *env) writeResult(r *pipeline.Result) error {
 		stages = append(stages, fmt.Sprintf("%s %.1f s", s.Name, s.Seconds))
 	}
 	return e.printf("  time      %s (%.1f s)\n", strings.Join(stages, ", "), r.Seconds())
+}
+
+// writeSwitch prints how a machine comes to follow what was published, and, where
+// the image would take its updates unsigned, how to change that.
+func (e *env) writeSwitch(p pipeline.Published) error {
+	command := switchCommand(p)
+	if command == "" {
+		return nil
+	}
+	if err := e.printf("  machines  %s\n", command); err != nil || p.Demanded {
+		return err
+	}
+	return e.printf("            the image itself demands no signature of its updates: add to the recipe\n"+
+		"            trust: {keys: [cosign.pub], scope: %s}\n", p.Repository)
+}
+
+// switchCommand is what to run on a machine, "" for what no machine can follow.
+func switchCommand(p pipeline.Published) string {
+	if !p.Verified || len(p.Tags) == 0 {
+		return ""
+	}
+	return "bootc switch --enforce-container-sigpolicy " + p.Repository + ":" + p.Tags[len(p.Tags)-1]
 }
 
 func sizeOf(p pipeline.Published) string {
@@ -139,9 +205,19 @@ func summary(r *pipeline.Result, failure error) string {
 	}
 	for _, p := range r.Published {
 		// The blank line ends the list of the target before.
+		if p.Digest == "" {
+			fmt.Fprintf(&b, "\nNothing came to `%s`.\n", p.Target)
+			continue
+		}
 		fmt.Fprintf(&b, "\n`%s@%s`, %s\n\n", p.Repository, p.Digest, sizeOf(p))
 		for _, tag := range p.Tags {
 			fmt.Fprintf(&b, "* `%s:%s`\n", p.Repository, tag)
+		}
+		if p.Unchanged {
+			b.WriteString("It was there already.\n")
+		}
+		if command := switchCommand(p); command != "" {
+			fmt.Fprintf(&b, "\n    %s\n", command)
 		}
 	}
 	if len(r.OptionalUnavailable) > 0 {

@@ -26,6 +26,8 @@ type pushOptions struct {
 	key       string
 	skip      []string
 	private   bool
+	ifChanged bool
+	ifNewer   bool
 	boot      bootFlag
 	registry  registryFlags
 	store     storeFlags
@@ -40,7 +42,7 @@ func newPushCmd(e *env, g *globals) *cobra.Command {
 		Long: `Brings an image of the local store, or of an OCI layout (oci:DIR), to a
 registry: it is checked and booted, pushed by digest, signed, accepted by the
 containers policy engine, and only then tagged, with the tag of REF and each
---tag. Without --sign-by it gets no tag, because no tag ever names an unsigned
+--tag. What it is made of (SPDX) is attached to it. Without --sign-by it gets no tag, because no tag ever names an unsigned
 image. Prints REPOSITORY@DIGEST.
 
 Images of Red Hat Enterprise Linux, which its licence forbids to pass on to the
@@ -59,6 +61,7 @@ public, go nowhere without --private, but to this machine.`,
 	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
 	cmd.Flags().BoolVar(&o.private, "private", false, "not everyone can pull from REF")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
+	registerConditions(cmd, &o.ifChanged, &o.ifNewer)
 	o.boot.register(cmd, pipeline.BootAuto)
 	o.registry.register(cmd)
 	o.store.register(cmd)
@@ -123,7 +126,8 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 			Name:    recipe.String{Value: path.Base(repository), Pos: argument},
 			Publish: []recipe.Target{target},
 		},
-		Facts: e.facts(ctx, ".", epoch),
+		Facts:  e.facts(ctx, ".", epoch),
+		Origin: pipeline.Origin{Tool: tool()}, IfChanged: o.ifChanged, IfNewer: o.ifNewer,
 	}
 	s := pipeline.Services{
 		Progress: e.progress(o.globals), Now: e.now,

@@ -87,6 +87,18 @@ func (f *storeFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagsRequiredTogether("root", "runroot")
 }
 
+// prefix chooses the store in a reference, "" for the machine's own.
+func (f *storeFlags) prefix() string {
+	if f.root == "" {
+		return ""
+	}
+	driver := f.driver
+	if driver != "" {
+		driver += "@"
+	}
+	return "[" + driver + f.root + "+" + f.runRoot + "]"
+}
+
 func (f *storeFlags) options(e *env, access build.RegistryAccess) build.StoreOptions {
 	return build.StoreOptions{
 		GraphRoot: f.root, RunRoot: f.runRoot, Driver: f.driver, Access: access, Logger: e.log,

@@ -73,6 +73,9 @@ func rulesOf(r *recipe.Recipe) (check.Options, diag.List) {
 	take(&o.Warn, r.Checks.Warn, "checks.warn", false)
 	take(&o.Error, r.Checks.Error, "checks.error", true)
 	for _, t := range r.Publish {
+		if t.IsPlace() {
+			continue // nobody updates from there
+		}
 		o.Repositories = append(o.Repositories, t.To.Value)
 	}
 	return o, problems

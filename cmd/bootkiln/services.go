@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
 	"github.com/bootkiln/bootkiln/pkg/build"
@@ -18,6 +20,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/place"
 	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
@@ -46,7 +49,7 @@ func buildServices(s *pipeline.Services, p *project, b *build.Builder, o build.O
 }
 
 // publishServices fill in what brings an image to a registry. signer may be
-// nil.
+// nil, and then nothing is signed, attested or verified.
 func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Signer) {
 	s.Preflight = func(ctx context.Context, repository string) error {
 		return registry.Preflight(ctx, repository, o)
@@ -59,15 +62,69 @@ func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Sign
 	s.Tag = func(ctx context.Context, p image.Pinned, tag string) error {
 		return registry.Tag(ctx, p, tag, o)
 	}
+	s.Find = func(ctx context.Context, repository, tagOrDigest string) (image.Pinned, error) {
+		separator := ":"
+		if strings.Contains(tagOrDigest, ":") {
+			separator = "@"
+		}
+		p, err := registry.Resolve(ctx, repository+separator+tagOrDigest, o)
+		if e, ok := asError[*registry.Error](err); ok && e.Class == registry.Missing {
+			return image.Pinned{}, nil
+		}
+		return p, err
+	}
+	s.Config = func(ctx context.Context, p image.Pinned) (_ *imgspecv1.Image, err error) {
+		img, closer, err := registry.OpenImage(ctx, p.String(), o, image.LayerOptions{TempDir: o.TempDir})
+		if err != nil {
+			return nil, err
+		}
+		defer closing(closer, &err)
+		return img.Config(ctx)
+	}
 	if signer == nil {
 		return
 	}
 	s.Sign = func(ctx context.Context, p image.Pinned) error { return signer.Sign(ctx, p, o) }
-	s.Verify = func(ctx context.Context, p image.Pinned) error {
-		return trust.Verify(ctx, p, trust.Options{
-			Policy:   trust.Policy{Scope: p.Repository, Keys: [][]byte{signer.PublicKey()}},
-			Registry: o,
-		})
+	s.Attest = func(ctx context.Context, p image.Pinned, predicateType string, predicate []byte) error {
+		return signer.Attest(ctx, p, predicateType, predicate, o)
+	}
+	s.Verify = func(ctx context.Context, p image.Pinned, attested []string) error {
+		keys := [][]byte{signer.PublicKey()}
+		err := trust.Verify(ctx, p, trust.Options{Policy: trust.Policy{Scope: p.Repository, Keys: keys}, Registry: o})
+		if err != nil || len(attested) == 0 {
+			return err
+		}
+		author, err := signer.Author(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = sign.Attestations(ctx, p, []sign.Author{author}, attested, o)
+		return err
+	}
+}
+
+// placeServices fill in what brings an image to a place that is no registry.
+// store chooses an image store, as containers-transports(5) has it, and name is
+// the image's.
+func placeServices(s *pipeline.Services, store, name string) {
+	at := func(to, tag string) place.Place {
+		transport, path, _ := strings.Cut(to, ":")
+		return place.Place{Transport: transport, Path: path, Store: store, Name: tag, Repository: "localhost/" + name}
+	}
+	s.PlaceReady = func(_ context.Context, to, tag string) error { return at(to, tag).Ready() }
+	s.Place = func(ctx context.Context, img image.Image, to, tag string, _ progress.Stage) (image.Pinned, error) {
+		return at(to, tag).Write(ctx, img)
+	}
+}
+
+// reopen opens the image of an earlier run: one of the store by its ID, which
+// nobody else can have moved, or an OCI layout.
+func reopen(b *build.Builder) func(context.Context, string) (image.Image, error) {
+	return func(ctx context.Context, location string) (image.Image, error) {
+		if dir, ok := strings.CutPrefix(location, "oci:"); ok {
+			return image.OpenLayout(ctx, dir, "", image.LayerOptions{})
+		}
+		return b.Image(ctx, location[strings.LastIndexAny(location, "@]:")+1:])
 	}
 }
 

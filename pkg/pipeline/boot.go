@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	digest "github.com/opencontainers/go-digest"
+
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/boot/disk"
 	"github.com/bootkiln/bootkiln/pkg/boot/guest"
@@ -41,7 +43,7 @@ func (r *run) bootsOff() bool { return r.in.Recipe.Boot.Mode.Value == BootOff }
 
 // bootable fails before the long build where nothing could be booted after it.
 func (r *run) bootable(ctx context.Context) error {
-	if r.bootsOff() {
+	if r.bootsOff() || r.passed("boot", r.bootWords()) {
 		return nil
 	}
 	return r.BootReady(ctx)
@@ -57,6 +59,15 @@ func (r *run) boot(ctx context.Context, img image.Image) error {
 		})
 	}
 	return r.stage("boot", func(st progress.Stage) error {
+		if r.passed("boot", r.bootWords()) {
+			var b boot.Result
+			st.Infof("booted already")
+			if err := r.left(boot.ReportName, &b); err != nil {
+				return err
+			}
+			r.booted(&b)
+			return nil
+		}
 		o := bootOptions(r.in.Recipe.Boot)
 		o.Stage = st
 		o.Causes = func(context.Context) ([]boot.Cause, error) { return boot.CausesIn(r.report), nil }
@@ -64,10 +75,7 @@ func (r *run) boot(ctx context.Context, img image.Image) error {
 		if err != nil {
 			return err
 		}
-		r.result.Boot = &Boot{
-			Verdict: b.Verdict, Mode: b.Mode, Accelerator: b.Accelerator, Target: b.Target,
-			Seconds: b.Seconds, Times: b.Times, ConsoleDigest: b.Console.Digest,
-		}
+		r.booted(b)
 		if err := r.keepBoot(b); err != nil {
 			return err
 		}
@@ -77,8 +85,18 @@ func (r *run) boot(ctx context.Context, img image.Image) error {
 		for line := range strings.Lines(b.Text()) {
 			st.Infof("%s", strings.TrimSuffix(line, "\n"))
 		}
-		return nil
+		return r.pass("boot", r.bootWords(), boot.ReportName)
 	})
+}
+
+// bootWords are what a boot depends on beside the image.
+func (r *run) bootWords() digest.Digest { return wordsOf(r.in.Recipe.Boot) }
+
+func (r *run) booted(b *boot.Result) {
+	r.result.Boot = &Boot{
+		Verdict: b.Verdict, Mode: b.Mode, Accelerator: b.Accelerator, Target: b.Target,
+		Seconds: b.Seconds, Times: b.Times, ConsoleDigest: b.Console.Digest,
+	}
 }
 
 // keepBoot writes what was seen to the output folder, where there is one.

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
 
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
@@ -34,6 +38,9 @@ func (r *run) plan(ctx context.Context) (f *containerfile.File, err error) {
 		}
 		r.result.Base = &BaseImage{Image: f.Base.Image, Pinned: f.Base.Pinned}
 		r.result.Containerfile = f.Digest()
+		if err := r.sameText(f); err != nil {
+			return err
+		}
 		if r.in.Out == "" {
 			return nil
 		}
@@ -90,7 +97,7 @@ func (r *run) concluded(list diag.List, st progress.Stage) error {
 // resolve finds out what would otherwise fail in the middle of the build: names
 // that no repository has.
 func (r *run) resolve(ctx context.Context) error {
-	if r.Resolve == nil || r.planned.Query == nil {
+	if r.Resolve == nil || r.planned.Query == nil || r.in.Resume != nil {
 		return nil
 	}
 	return r.stage("resolve", func(st progress.Stage) error {
@@ -121,16 +128,39 @@ func ask(ctx context.Context, p *plan.Plan, s Services, st progress.Stage) (diag
 	return s.Resolve(ctx, query, st)
 }
 
+// build makes the image, or takes the one that the run that is resumed made.
 func (r *run) build(ctx context.Context, f *containerfile.File) (img image.Image, err error) {
 	err = r.stage("build", func(st progress.Stage) error {
-		img, err = r.Build(ctx, f, st)
-		if err != nil {
+		if r.in.Resume != nil {
+			if img, err = r.reopen(ctx); err != nil {
+				return err
+			}
+			r.result.Image = img.Location()
+			st.Infof("%s was built already", img.Location())
+			return nil
+		}
+		began := r.Now()
+		if img, err = r.Build(ctx, f, st); err != nil {
 			return err
 		}
 		r.result.Image = img.Location()
-		return nil
+		return r.built(f, img, began)
 	})
 	return img, err
+}
+
+// built notes what was built, from what.
+func (r *run) built(f *containerfile.File, img image.Image, began time.Time) error {
+	if r.journal == nil {
+		return nil
+	}
+	facts := r.in.Facts
+	r.journal.Build = &journal.Build{
+		Recipe: r.in.Origin.Recipe, Containerfile: digest.Digest(f.Digest()), Base: r.base,
+		Image: img.Location(), Began: began.UTC(), Ended: r.Now().UTC(),
+		Facts: journal.Facts{Time: facts.Time.UTC(), Epoch: r.in.Epoch, Git: facts.Git, GitBranch: facts.GitBranch},
+	}
+	return r.log()
 }
 
 // TestError says that an image does not hold what the recipe's "tests" say of
@@ -158,7 +188,12 @@ func testError(list diag.List) error {
 // check keeps an image that cannot boot, or is not what the recipe says, from
 // going any further.
 func (r *run) check(ctx context.Context, img image.Image) error {
+	words := r.checkWords()
 	return r.stage("check", func(st progress.Stage) error {
+		if r.passed("check", words) {
+			st.Infof("passed already")
+			return r.checkedBefore(ctx, img, st)
+		}
 		base := ""
 		if r.planned != nil {
 			base = r.planned.Base.Pinned
@@ -191,6 +226,29 @@ func (r *run) check(ctx context.Context, img image.Image) error {
 		for line := range strings.Lines(text.String()) {
 			st.Infof("%s", strings.TrimSuffix(line, "\n"))
 		}
-		return nil
+		return r.pass("check", words, "check.json")
 	})
+}
+
+// checkWords are what the checks depend on beside the image. Where it goes is
+// among them: its own policy has to let machines update from there.
+func (r *run) checkWords() digest.Digest {
+	var repositories []string
+	for _, target := range r.in.Recipe.Publish {
+		if !target.IsPlace() {
+			repositories = append(repositories, target.To.Value)
+		}
+	}
+	return wordsOf(r.in.Recipe.Checks, r.in.Recipe.Tests, r.in.Recipe.Repos, repositories)
+}
+
+// checkedBefore puts into the result what the run that is resumed found.
+func (r *run) checkedBefore(ctx context.Context, img image.Image, st progress.Stage) error {
+	var found checkReport
+	if err := r.left("check.json", &found); err != nil {
+		return err
+	}
+	r.report = found.Report
+	r.result.Checks = &CheckCount{Errors: found.Errors, Warnings: found.Warnings}
+	return r.optional(ctx, img, st)
 }

@@ -5,14 +5,23 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
+
+	digest "github.com/opencontainers/go-digest"
 
 	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
-// LayoutDir is the folder of the chunked image in the output folder.
-const LayoutDir = "layout"
+// LayoutDir is the folder of the chunked image in the output folder, and
+// ChunkName the file that says how it was cut.
+const (
+	LayoutDir = "layout"
+	ChunkName = "chunk.json"
+)
 
 // ChunkOff is the mode of [recipe.Chunk] that keeps the layers of the build.
 const ChunkOff = "off"
@@ -25,6 +34,15 @@ func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked 
 		return img, nil
 	}
 	err = r.stage("chunk", func(st progress.Stage) (err error) {
+		if r.passed("chunk", r.chunkWords()) {
+			st.Infof("cut already")
+			r.result.Chunks = &chunk.Report{}
+			if err := r.left(ChunkName, r.result.Chunks); err != nil {
+				return err
+			}
+			chunked, err = r.Reopen(ctx, r.layout())
+			return err
+		}
 		previous, closer, err := r.previous(ctx, facts, st)
 		if err != nil {
 			return err
@@ -47,21 +65,39 @@ func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked 
 		for _, note := range report.Notes {
 			st.Infof("%s", note)
 		}
-		return nil
+		return r.cut(report)
 	})
 	return chunked, err
 }
 
+// cut notes how the image was cut. What was pushed before is another image now.
+func (r *run) cut(report *chunk.Report) error {
+	if r.journal != nil {
+		r.journal.Targets = []journal.Target{}
+	}
+	if err := r.keep(ChunkName, report); err != nil {
+		return err
+	}
+	return r.pass("chunk", r.chunkWords(), ChunkName, filepath.Join(LayoutDir, "index.json"))
+}
+
+// chunkWords are what the cut depends on beside the image.
+func (r *run) chunkWords() digest.Digest { return wordsOf(r.in.Recipe.Chunk) }
+
+// layout is where the cut image is.
+func (r *run) layout() string { return "oci:" + filepath.Join(r.in.Out, LayoutDir) }
+
 // previous opens the image that machines have now: what the tag of the first
-// target names that moves with every build, which is the last to be written. It
+// registry names that moves with every build, which is the last to be written. It
 // is nil where there is none. One that cannot be read costs the machines a larger
 // update, and is no reason not to give them one.
 func (r *run) previous(ctx context.Context, facts Facts, st progress.Stage) (image.Image, io.Closer, error) {
 	nobody := io.NopCloser(nil)
-	if len(r.in.Recipe.Publish) == 0 {
+	first := slices.IndexFunc(r.in.Recipe.Publish, func(t recipe.Target) bool { return !t.IsPlace() })
+	if first < 0 {
 		return nil, nobody, nil
 	}
-	target := r.in.Recipe.Publish[0]
+	target := r.in.Recipe.Publish[first]
 	tags, problems := r.tags(target, facts)
 	if err := problems.Err(); err != nil || len(tags) == 0 {
 		return nil, nobody, err

@@ -33,6 +33,12 @@ func TestChunk(t *testing.T) {
 			t.Error("another image is cut than was built")
 		}
 		dir, k.chunking = to, o
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, "index.json"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		return chunked, &chunk.Report{Size: 3, Notes: []string{"a note"}}, nil
 	}
 	s.Push = func(_ context.Context, img image.Image, repository string, _ progress.Stage) (image.Pinned, error) {

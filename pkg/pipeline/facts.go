@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"context"
-	"errors"
 	"io/fs"
 	"path"
 
@@ -11,12 +9,7 @@ import (
 
 // read fills in what only the image knows: its version, where the recipe does
 // not say it, and the release of its kernel.
-func (f *Facts) read(ctx context.Context, img image.Image) (err error) {
-	root, err := img.Root(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
+func (f *Facts) read(root image.Root) error {
 	if f.Version == "" {
 		release, err := image.OSRelease(root)
 		if err != nil {

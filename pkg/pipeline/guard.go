@@ -55,7 +55,7 @@ func (r *run) guardImage(ctx context.Context, img image.Image) error {
 func keptFrom(r *recipe.Recipe, why string) diag.List {
 	var list diag.List
 	for i, target := range r.Publish {
-		if target.Private.Value == "true" || isLoopback(target.To.Value) {
+		if target.IsPlace() || target.Private.Value == "true" || isLoopback(target.To.Value) {
 			continue
 		}
 		list.Add(diag.Diagnostic{

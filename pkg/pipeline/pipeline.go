@@ -1,5 +1,5 @@
-// Package pipeline is the order of the work: plan, build, check, boot, chunk,
-// push, sign, verify, tag. It is the only package that knows every stage, and knows
+// Package pipeline is the order of the work: plan, build, check, boot, describe,
+// chunk, push, sign, attest, verify, tag. It is the only package that knows every stage, and knows
 // nothing else.
 package pipeline
 
@@ -14,12 +14,16 @@ import (
 	"slices"
 	"time"
 
+	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
@@ -40,6 +44,16 @@ type Input struct {
 	Facts Facts
 	// Epoch is SOURCE_DATE_EPOCH; zero where it is not set.
 	Epoch time.Time
+	// Origin is who makes the image, and from what.
+	Origin Origin
+	// Resume is the journal of the run that this one continues, nil for one that
+	// begins anew. It is the run's from then on.
+	Resume *journal.Journal
+	// IfChanged writes no signature and no tag where the tag that moves with every
+	// build names the very same image already.
+	IfChanged bool
+	// IfNewer leaves a tag alone that names an image that was made later.
+	IfNewer bool
 }
 
 // Services are the stages' doers. A stage gets the [progress.Stage] that it
@@ -52,9 +66,20 @@ type Services struct {
 	TrustFiles func(scope string, keys [][]byte) ([]plan.PolicyFile, error)
 	// Preflight proves that a repository can be written to.
 	Preflight func(ctx context.Context, repository string) error
+	// PlaceReady proves the same of a place that is no registry, and Place copies
+	// the image there under a name; to is as [recipe.Target] has it, its words
+	// replaced.
+	PlaceReady func(ctx context.Context, to, name string) error
+	Place      func(ctx context.Context, img image.Image, to, name string, st progress.Stage) (image.Pinned, error)
+	// Find returns what a tag or digest of a repository names now, the zero value
+	// where that is nothing. Config reads the configuration of an image there.
+	Find   func(ctx context.Context, repository, tagOrDigest string) (image.Pinned, error)
+	Config func(ctx context.Context, p image.Pinned) (*imgspecv1.Image, error)
 	// Resolve runs the query of a plan, and says which names nobody knows; nil
 	// leaves it to the build to find out.
 	Resolve func(ctx context.Context, query *containerfile.File, st progress.Stage) (diag.List, error)
+	// Reopen opens the image of an earlier run, by its [image.Image.Location].
+	Reopen func(ctx context.Context, location string) (image.Image, error)
 	// Build makes the image in the store.
 	Build func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error)
 	// Check runs the rules. base is the image that it is made from, as the plan
@@ -76,9 +101,12 @@ type Services struct {
 	// Sign attaches a signature to the digest; nil leaves the image unsigned,
 	// and then without a tag.
 	Sign func(ctx context.Context, p image.Pinned) error
+	// Attest attaches a signed statement to the digest, in the place of an earlier
+	// one of the same type. It is nil where Sign is.
+	Attest func(ctx context.Context, p image.Pinned, predicateType string, predicate []byte) error
 	// Verify accepts the digest the way a client will, through the containers
-	// policy engine.
-	Verify func(ctx context.Context, p image.Pinned) error
+	// policy engine, and demands attestations of the given types.
+	Verify func(ctx context.Context, p image.Pinned, attested []string) error
 	// Tag points the tag at the digest, and reads it back.
 	Tag func(ctx context.Context, p image.Pinned, tag string) error
 
@@ -92,12 +120,18 @@ type Services struct {
 // written to the output folder, whether the run went well or not: it says how
 // far it came. Problems of the recipe are a [*diag.ListError]; an image that
 // must not be published is a [*check.FailedError], a [*TestError], or both, or a
-// [*boot.FailedError]. A target that the image's licence keeps it from is a problem of the recipe, of
+// [*boot.FailedError]. Targets that failed, while others may have all that they
+// should, are a [*PublishError]. A run that cannot be resumed is a [*ResumeError],
+// or a problem of the recipe, of [CodeChanged]. A target that the image's licence keeps it from is a problem of the recipe, of
 // [CodeRestricted].
 func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
-	r := &run{Services: s, in: in, result: newResult(in), untagged: []string{"latest"}}
+	r := newRun(in, s)
+	r.untagged = []string{"latest"}
 	defer func() { err = r.finish(err) }()
 
+	if err := r.begin(); err != nil {
+		return r.result, err
+	}
 	f, err := r.plan(ctx)
 	if err != nil {
 		return r.result, err
@@ -128,6 +162,9 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err != nil {
 		return r.result, err
 	}
+	if err := r.describe(ctx, img); err != nil {
+		return r.result, err
+	}
 	if img, err = r.chunk(ctx, img, facts); err != nil {
 		return r.result, err
 	}
@@ -137,7 +174,7 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 // Build is the first half of [Run]: an image in the store that passed its
 // checks, and where there is a service for it, boots.
 func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
-	r := &run{Services: s, in: in, result: newResult(in)}
+	r := newRun(in, s)
 	defer func() { err = r.finish(err) }()
 
 	f, err := r.plan(ctx)
@@ -166,7 +203,7 @@ func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 // digest to each target of the recipe in [Input], is signed and verified there,
 // and only then gets its tags. A target without tags gets none.
 func Push(ctx context.Context, in Input, img image.Image, s Services) (_ *Result, err error) {
-	r := &run{Services: s, in: in, result: newResult(in)}
+	r := newRun(in, s)
 	defer func() { err = r.finish(err) }()
 
 	r.result.Image = img.Location()
@@ -186,6 +223,9 @@ func Push(ctx context.Context, in Input, img image.Image, s Services) (_ *Result
 	if err != nil {
 		return r.result, err
 	}
+	if err := r.describe(ctx, img); err != nil {
+		return r.result, err
+	}
 	return r.result, r.publish(ctx, img, facts)
 }
 
@@ -199,6 +239,21 @@ type run struct {
 	report *check.Report
 	// untagged are the tags of a target that names none.
 	untagged []string
+	// journal is nil where nothing is resumed: of an image that was not built here.
+	journal *journal.Journal
+	// base is what the base was found to be.
+	base journal.Base
+	// said is what is said of the image.
+	said []statement
+	// seen is what tags named at the beginning, by reference.
+	seen map[string]digest.Digest
+	// demands are the repositories of which the image's own policy demands
+	// signatures.
+	demands map[string]bool
+}
+
+func newRun(in Input, s Services) *run {
+	return &run{Services: s, in: in, result: newResult(in), seen: map[string]digest.Digest{}, demands: map[string]bool{}}
 }
 
 func newResult(in Input) *Result {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +28,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
 	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/provenance"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
@@ -46,9 +49,19 @@ type kiln struct {
 	found diag.List
 	// tags is what the registry has.
 	tags map[string]digest.Digest
+	// pushed is where the image was pushed to.
+	pushed []string
+	// created is when an image was made that the registry has.
+	created time.Time
+	// said is what was attested, by type.
+	said map[string][]byte
+	// gone are the images of earlier runs that are not there any more.
+	gone []string
 }
 
 var errBroken = errors.New("broken")
+
+const based = digest.Digest("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
 
 const pushed = digest.Digest("sha256:fedcba98765432100123456789abcdeffedcba98765432100123456789abcdef")
 
@@ -60,6 +73,33 @@ func (k *kiln) did(call string) error {
 func (k *kiln) services() Services {
 	clock := time.Unix(0, 0)
 	return Services{
+		ResolveBase: func(context.Context, recipe.Base, progress.Stage) (plan.BaseInfo, error) {
+			return plan.BaseInfo{Digest: string(based), Distro: plan.Distro{ID: "debian", Version: "12"}}, k.fail["resolve base"]
+		},
+		PlaceReady: func(_ context.Context, to, name string) error { return k.did("ready " + to + ":" + name) },
+		Place: func(_ context.Context, _ image.Image, to, name string, _ progress.Stage) (image.Pinned, error) {
+			return image.Pinned{Repository: to, Digest: pushed}, k.did("place " + to + ":" + name)
+		},
+		Find: func(_ context.Context, repository, tagOrDigest string) (image.Pinned, error) {
+			d, there := k.tags[repository+":"+tagOrDigest]
+			if slices.Contains(k.pushed, repository) && tagOrDigest == pushed.String() {
+				d, there = pushed, true
+			}
+			if !there {
+				return image.Pinned{}, k.fail["find"]
+			}
+			return image.Pinned{Repository: repository, Digest: d}, k.fail["find"]
+		},
+		Config: func(context.Context, image.Pinned) (*imgspecv1.Image, error) {
+			return &imgspecv1.Image{Created: &k.created}, k.did("config")
+		},
+		Reopen: func(_ context.Context, location string) (image.Image, error) {
+			k.calls = append(k.calls, "reopen "+filepath.Base(location))
+			if slices.Contains(k.gone, filepath.Base(location)) {
+				return nil, errors.New("it is gone")
+			}
+			return k.img, nil
+		},
 		Preflight: func(_ context.Context, repository string) error { return k.did("preflight " + repository) },
 		Resolve: func(_ context.Context, query *containerfile.File, _ progress.Stage) (diag.List, error) {
 			return k.found, k.did("resolve " + query.Name)
@@ -90,18 +130,35 @@ func (k *kiln) services() Services {
 		Previous: func(_ context.Context, ref string) (image.Image, io.Closer, error) {
 			return k.previous, nil, k.did("previous " + ref)
 		},
-		Chunk: func(_ context.Context, img image.Image, _ string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
+		Chunk: func(_ context.Context, img image.Image, dir string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
 			k.chunking = o
-			return img, &chunk.Report{Size: 3}, k.did("chunk")
+			err := os.MkdirAll(dir, 0o755)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, "index.json"), []byte("{}"), 0o644)
+			}
+			return img, &chunk.Report{Size: 3}, errors.Join(err, k.did("chunk"))
 		},
 		Push: func(_ context.Context, _ image.Image, repository string, _ progress.Stage) (image.Pinned, error) {
-			return image.Pinned{Repository: repository, Digest: pushed}, k.did("push " + repository)
+			if err := k.did("push " + repository); err != nil {
+				return image.Pinned{}, err
+			}
+			k.pushed = append(k.pushed, repository)
+			return image.Pinned{Repository: repository, Digest: pushed}, nil
 		},
-		Sign:   func(_ context.Context, p image.Pinned) error { return k.did("sign " + p.Repository) },
-		Verify: func(_ context.Context, p image.Pinned) error { return k.did("verify " + p.Repository) },
+		Sign: func(_ context.Context, p image.Pinned) error { return k.did("sign " + p.Repository) },
+		Attest: func(_ context.Context, p image.Pinned, predicateType string, predicate []byte) error {
+			k.said[predicateType] = predicate
+			return k.did("attest " + p.Repository + " " + path.Base(predicateType))
+		},
+		Verify: func(_ context.Context, p image.Pinned, attested []string) error {
+			return k.did(fmt.Sprintf("verify %s %d", p.Repository, len(attested)))
+		},
 		Tag: func(_ context.Context, p image.Pinned, tag string) error {
+			if err := k.did("tag " + p.Repository + ":" + tag); err != nil {
+				return err
+			}
 			k.tags[p.Repository+":"+tag] = p.Digest
-			return k.did("tag " + p.Repository + ":" + tag)
+			return nil
 		},
 		Progress: progress.Discard,
 		Now: func() time.Time {
@@ -114,7 +171,7 @@ func (k *kiln) services() Services {
 func newKiln(t *testing.T) *kiln {
 	t.Helper()
 	return &kiln{
-		fail: map[string]error{}, tags: map[string]digest.Digest{},
+		fail: map[string]error{}, tags: map[string]digest.Digest{}, said: map[string][]byte{},
 		img: fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{
 			"usr/lib/os-release":               fakeimage.Text("VERSION_ID=12\n"),
 			"usr/lib/modules/6.1.0-56/vmlinuz": fakeimage.Text(""),
@@ -129,18 +186,34 @@ func load(t *testing.T, text string) Input {
 	if err != nil || problems.HasErrors() {
 		t.Fatal(err, problems)
 	}
-	return Input{Recipe: r, Project: project, Out: t.TempDir(), Facts: Facts{Time: facts.Time}}
+	return Input{
+		Recipe: r, Project: project, Out: t.TempDir(), Facts: Facts{Time: facts.Time},
+		Origin: Origin{Recipe: digest.FromString(text), Tool: "bootkiln-1", Builder: provenance.Builder{ID: "https://kiln.example"}},
+	}
 }
 
 const twoTargets = `
 version: 1
 name: kiln
-base: {image: "containers-storage:localhost/base", distro: debian-12}
+base: {image: quay.io/os/base, distro: debian-12}
 sign: {key: "env://KEY"}
 publish:
   - {to: registry.lan/a, tags: [latest, "{version}.{date}", "k{kernel}"]}
   - {to: registry.lan/b}
 `
+
+// What is asked for of each part of a run.
+var (
+	beforeBuild = []string{"ready to boot", "preflight registry.lan/a", "preflight registry.lan/b"}
+	targetA     = []string{
+		"push registry.lan/a", "sign registry.lan/a", "attest registry.lan/a Document", "attest registry.lan/a v1", "verify registry.lan/a 2",
+		"tag registry.lan/a:12.20261121", "tag registry.lan/a:k6.1.0-56", "tag registry.lan/a:latest", "verify registry.lan/a 2",
+	}
+	targetB = []string{
+		"push registry.lan/b", "sign registry.lan/b", "attest registry.lan/b Document", "attest registry.lan/b v1", "verify registry.lan/b 2",
+		"tag registry.lan/b:latest", "verify registry.lan/b 2",
+	}
+)
 
 func TestRun(t *testing.T) {
 	t.Parallel()
@@ -151,17 +224,11 @@ func TestRun(t *testing.T) {
 	}
 	// What the promises say: checked before it is pushed, signed and verified
 	// before it is tagged, the floating tag last, and read back at the end.
-	want := []string{
-		"ready to boot", "preflight registry.lan/a", "preflight registry.lan/b", "build", "check", "boot",
-		"previous registry.lan/a:latest", "chunk",
-		"push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
-		"tag registry.lan/a:12.20261121", "tag registry.lan/a:k6.1.0-56", "tag registry.lan/a:latest", "verify registry.lan/a",
-		"push registry.lan/b", "sign registry.lan/b", "verify registry.lan/b", "tag registry.lan/b:latest", "verify registry.lan/b",
-	}
+	want := slices.Concat(beforeBuild, []string{"build", "check", "boot", "previous registry.lan/a:latest", "chunk"}, targetA, targetB)
 	if diff := cmp.Diff(want, k.calls); diff != "" {
 		t.Error(diff)
 	}
-	if k.base != "containers-storage:localhost/base" {
+	if k.base != "quay.io/os/base@"+string(based) {
 		t.Errorf("checked against the base %q", k.base)
 	}
 	var written Result
@@ -178,7 +245,7 @@ func TestRun(t *testing.T) {
 	if p := result.Published[0]; !p.Signed || !p.Verified || len(p.Tags) != 3 || p.Digest != pushed {
 		t.Errorf("published %+v", p)
 	}
-	for _, name := range []string{"Containerfile", "check.json", "boot.json", "console.log"} {
+	for _, name := range []string{"Containerfile", "check.json", "boot.json", "console.log", "journal.json", "sbom.spdx.json", "provenance.json", "chunk.json"} {
 		if _, err := os.Stat(filepath.Join(in.Out, name)); err != nil {
 			t.Error(err)
 		}
@@ -190,9 +257,9 @@ func TestRunAsksForNames(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(twoTargets, "sign:", "packages: {install: [wien]}\nsign:", 1)
 	for name, run := range map[string]func(context.Context, Input, Services) (*Result, error){"Run": Run, "Build": Build} {
-		before := []string{"ready to boot", "preflight registry.lan/a", "preflight registry.lan/b"}
+		before := beforeBuild
 		if name == "Build" {
-			before = []string{"ready to boot"}
+			before = beforeBuild[:1]
 		}
 		k := newKiln(t)
 		k.found = diag.List{{Severity: diag.Note, Code: "unknown-package", Message: "optional"}}
@@ -220,17 +287,18 @@ func TestRunAsksForNames(t *testing.T) {
 	}
 }
 
-// Whatever stage fails, nothing after it happens, and above all no tag is
-// written.
+// Whatever stage fails, nothing after it happens to that target, and above all
+// no tag is written.
 func TestRunStops(t *testing.T) {
 	t.Parallel()
 	for _, failing := range []string{
-		"preflight registry.lan/a", "build", "check", "boot", "chunk", "push registry.lan/a", "sign registry.lan/a", "verify registry.lan/a",
-		"tag registry.lan/a:12.20261121",
+		"preflight registry.lan/a", "build", "check", "boot", "chunk", "push registry.lan/a", "sign registry.lan/a",
+		"attest registry.lan/a Document", "attest registry.lan/a v1", "verify registry.lan/a 2", "tag registry.lan/a:12.20261121",
 	} {
 		t.Run(failing, func(t *testing.T) {
 			t.Parallel()
 			k, in := newKiln(t), load(t, twoTargets)
+			in.Recipe.Publish = in.Recipe.Publish[:1]
 			k.fail[failing] = errBroken
 			result, err := Run(t.Context(), in, k.services())
 			switch {
@@ -245,9 +313,7 @@ func TestRunStops(t *testing.T) {
 			case !errors.Is(err, errBroken):
 				t.Errorf("want %v, got %v", errBroken, err)
 			}
-			// Every target is looked at before the build, whatever the first says.
-			last := k.calls[len(k.calls)-1]
-			if last != failing && !(strings.HasPrefix(failing, "preflight") && last == "preflight registry.lan/b") {
+			if last := k.calls[len(k.calls)-1]; last != failing {
 				t.Errorf("went on after %q to %q", failing, last)
 			}
 			if result.Error == "" {
@@ -322,7 +388,7 @@ func TestRunNamesTagsFirst(t *testing.T) {
 	if !errors.As(err, &problems) || problems.List[0].Code != "unknown-fact" {
 		t.Errorf("want a problem of the recipe, got %v", err)
 	}
-	if diff := cmp.Diff([]string{"ready to boot"}, k.calls); diff != "" {
+	if diff := cmp.Diff(beforeBuild[:1], k.calls); diff != "" {
 		t.Errorf("did %s", diff)
 	}
 }
@@ -365,7 +431,7 @@ func TestPushWithoutKey(t *testing.T) {
 	t.Parallel()
 	k, in := newKiln(t), load(t, twoTargets)
 	s := k.services()
-	s.Sign, s.Verify = nil, nil
+	s.Sign, s.Attest, s.Verify = nil, nil, nil
 	if _, err := Push(t.Context(), in, k.img, s); err != nil {
 		t.Fatal(err)
 	}

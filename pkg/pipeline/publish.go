@@ -1,144 +1,198 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
-	"github.com/bootkiln/bootkiln/pkg/diag"
+	digest "github.com/opencontainers/go-digest"
+
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
-// anyDigest stands for the digest while it is not known; it is always well
-// formed in a tag.
-const anyDigest = "sha256:000000000000"
-
-// preflight proves what would otherwise fail after the long build: that every
-// repository can be written to, and that the tags can be named.
-func (r *run) preflight(ctx context.Context) error {
-	return r.stage("preflight", func(st progress.Stage) error {
-		// What only the built image can tell is taken to be known.
-		known := r.in.Facts
-		known.Version = cmp.Or(known.Version, "0.0")
-		known.Kernel, known.Digest = "0", anyDigest
-		if err := r.nameable(known); err != nil {
-			return err
-		}
-		var errs []error
-		for _, target := range r.in.Recipe.Publish {
-			if err := r.Preflight(ctx, target.To.Value); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			st.Infof("%s can be written to", target.To.Value)
-		}
-		return errors.Join(errs...)
-	})
+// PublishError says which targets have not got all that they should. The others
+// have.
+type PublishError struct {
+	Failed []*TargetError
+	// Of is how many targets there are.
+	Of int
 }
 
-// nameable reports the tags of all targets that cannot be.
-func (r *run) nameable(facts Facts) error {
-	var all diag.List
-	for _, target := range r.in.Recipe.Publish {
-		_, problems := r.tags(target, facts)
-		all = append(all, problems...)
+// TargetError is why one target failed.
+type TargetError struct {
+	// To is the target as the recipe has it.
+	To  string
+	Err error
+}
+
+// Error is what went wrong there; most say where.
+func (e *TargetError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *TargetError) Unwrap() error { return e.Err }
+
+// Error has a line for each of the targets.
+func (e *PublishError) Error() string { return errors.Join(e.Unwrap()...).Error() }
+
+// Unwrap returns the failures of the targets.
+func (e *PublishError) Unwrap() []error {
+	var all []error
+	for _, f := range e.Failed {
+		all = append(all, f)
 	}
-	return all.Err()
+	return all
 }
 
-func (r *run) tags(target recipe.Target, facts Facts) ([]string, diag.List) {
-	if len(target.Tags) == 0 {
-		return r.untagged, nil
-	}
-	return Tags(target.Tags, facts)
-}
-
-// facts are what the tags can say of the image, all but its digest. They are
-// read once, because the image that is pushed may be one of packed layers.
-func (r *run) facts(ctx context.Context, img image.Image) (Facts, error) {
-	facts := r.in.Facts
-	if err := facts.read(ctx, img); err != nil {
-		return facts, err
-	}
-	facts.Digest = anyDigest
-	return facts, r.nameable(facts)
-}
-
-// publish brings the image to each target of the recipe, in order.
+// publish brings the image to each target of the recipe, in order. One that
+// fails keeps no other from being tried, and undoes nothing.
 func (r *run) publish(ctx context.Context, img image.Image, facts Facts) error {
-	for _, target := range r.in.Recipe.Publish {
-		if err := r.publishTo(ctx, img, target, facts); err != nil {
-			return err
+	targets := r.in.Recipe.Publish
+	failed := &PublishError{Of: len(targets)}
+	for _, target := range targets {
+		done := Published{Target: target.To.Value, Tags: []string{}, Demanded: r.demands[target.To.Value]}
+		err := r.publishTo(ctx, img, target, facts, &done)
+		if err != nil {
+			done.Error = err.Error()
+			failed.Failed = append(failed.Failed, &TargetError{target.To.Value, err})
 		}
+		r.result.Published = append(r.result.Published, done)
+		if ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+	r.result.Unchanged = unchanged(r.result.Published)
+	if len(failed.Failed) > 0 {
+		return failed
 	}
 	return nil
 }
 
-// publishTo is the transaction of one target: the digest is pushed, signed and
-// accepted by the policy engine before the first tag names it.
-func (r *run) publishTo(ctx context.Context, img image.Image, target recipe.Target, facts Facts) error {
-	done := Published{Tags: []string{}}
-	defer func() {
-		if done.Digest != "" {
-			r.result.Published = append(r.result.Published, done)
+// unchanged reports whether nothing was written that clients follow.
+func unchanged(all []Published) bool {
+	for _, p := range all {
+		if !p.Unchanged {
+			return false
 		}
-	}()
+	}
+	return len(all) > 0
+}
 
-	err := r.stage("push", func(st progress.Stage) (err error) {
-		done.Pinned, err = r.Push(ctx, img, target.To.Value, st)
-		if err == nil {
-			st.Infof("%s", done.Pinned)
-		}
-		return err
-	})
-	if err != nil {
+// publishTo is the transaction of one target: the digest is pushed, signed,
+// attested and accepted by the policy engine before the first tag names it.
+func (r *run) publishTo(ctx context.Context, img image.Image, target recipe.Target, facts Facts, done *Published) error {
+	if target.IsPlace() {
+		return r.place(ctx, img, target, facts, done)
+	}
+	if err := r.push(ctx, img, target, done); err != nil || r.Sign == nil {
 		return err
 	}
+	facts.Digest = done.Digest.String()
+	tags, problems := r.tags(target, facts)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	if same, err := r.isUnchanged(ctx, tags, done); err != nil || same {
+		return err
+	}
+	if err := r.sign(ctx, done); err != nil {
+		return err
+	}
+	if err := r.attest(ctx, done); err != nil {
+		return err
+	}
+	if err := r.verify(ctx, done); err != nil {
+		return err
+	}
+	return r.tag(ctx, img, tags, done)
+}
 
-	if r.Sign == nil {
+// push uploads the image, unless the run that is resumed did, and the registry
+// has it still.
+func (r *run) push(ctx context.Context, img image.Image, target recipe.Target, done *Published) error {
+	return r.stage("push", func(st progress.Stage) (err error) {
+		if pushed := r.pushedBefore(done.Target); pushed != "" {
+			if done.Pinned, err = r.Find(ctx, target.To.Value, pushed.String()); err != nil {
+				return err
+			}
+			if done.Digest == pushed {
+				st.Infof("%s is there already", done.Pinned)
+				return nil
+			}
+		}
+		if done.Pinned, err = r.Push(ctx, img, target.To.Value, st); err != nil {
+			return err
+		}
+		st.Infof("%s", done.Pinned)
+		return r.logTarget(done.Target, func(t *journal.Target) { *t = journal.Target{To: t.To, Digest: done.Digest} })
+	})
+}
+
+func (r *run) pushedBefore(to string) digest.Digest {
+	if r.journal == nil {
+		return ""
+	}
+	return r.journal.Target(to).Digest
+}
+
+func (r *run) logTarget(to string, change func(*journal.Target)) error {
+	if r.journal == nil {
 		return nil
 	}
+	change(r.journal.Target(to))
+	return r.log()
+}
 
-	err = r.stage("sign", func(progress.Stage) error {
+func (r *run) sign(ctx context.Context, done *Published) error {
+	return r.stage("sign", func(progress.Stage) error {
+		// One that is there already is left as it is.
 		if err := r.Sign(ctx, done.Pinned); err != nil {
 			return err
 		}
 		done.Signed = true
-		return nil
+		return r.logTarget(done.Target, func(t *journal.Target) { t.Signed = true })
 	})
-	if err != nil {
-		return err
-	}
+}
 
-	err = r.stage("verify", func(st progress.Stage) error {
-		if err := r.Verify(ctx, done.Pinned); err != nil {
+// attest attaches what is said of the image.
+func (r *run) attest(ctx context.Context, done *Published) error {
+	return r.stage("attest", func(st progress.Stage) error {
+		for _, s := range r.said {
+			if err := r.Attest(ctx, done.Pinned, s.predicateType, s.predicate); err != nil {
+				return err
+			}
+			done.Attested = append(done.Attested, s.predicateType)
+			st.Infof("%s", s.predicateType)
+		}
+		return r.logTarget(done.Target, func(t *journal.Target) { t.Attested = true })
+	})
+}
+
+func (r *run) verify(ctx context.Context, done *Published) error {
+	return r.stage("verify", func(st progress.Stage) error {
+		if err := r.Verify(ctx, done.Pinned, done.Attested); err != nil {
 			return err
 		}
 		done.Verified = true
 		st.Infof("the containers policy engine accepts %s", done.Pinned)
-		return nil
+		return r.logTarget(done.Target, func(t *journal.Target) { t.Verified = true })
 	})
-	if err != nil {
-		return err
-	}
+}
 
-	facts.Digest = done.Digest.String()
-	tags, problems := r.tags(target, facts)
-	if err := problems.Err(); err != nil || len(tags) == 0 {
+// place copies the image to a place that is no registry.
+func (r *run) place(ctx context.Context, img image.Image, target recipe.Target, facts Facts, done *Published) error {
+	to, name, problems := r.named(target, facts)
+	if err := problems.Err(); err != nil {
 		return err
 	}
-	return r.stage("tag", func(st progress.Stage) error {
-		for _, tag := range tags {
-			if err := r.Tag(ctx, done.Pinned, tag); err != nil {
-				return err
-			}
-			done.Tags = append(done.Tags, tag)
-			st.Infof("%s:%s", done.Repository, tag)
+	return r.stage("place", func(st progress.Stage) (err error) {
+		if done.Pinned, err = r.Place(ctx, img, to, name, st); err != nil {
+			return fmt.Errorf("publishing to %q: %w", to, err)
 		}
-		// Once more, now that clients follow the tags: another signer may have
-		// written over the signature.
-		return r.Verify(ctx, done.Pinned)
+		done.Tags = append(done.Tags, name)
+		st.Infof("%s:%s", done.Repository, name)
+		return r.logTarget(done.Target, func(t *journal.Target) { t.Digest, t.Tags = done.Digest, done.Tags })
 	})
 }

@@ -35,8 +35,10 @@ type Result struct {
 	// OptionalUnavailable are the optional packages that could not be installed,
 	// in the order in which they were tried.
 	OptionalUnavailable []string `json:"optionalUnavailable,omitempty"`
-	// Published has one entry for each target that was reached, in order.
+	// Published has one entry for each target that was tried, in order.
 	Published []Published `json:"published"`
+	// Unchanged says that no target needed anything, where that was asked for.
+	Unchanged bool        `json:"unchanged,omitempty"`
 	Stages    []StageTime `json:"stages"`
 	// Error is why the run ended early, "" for one that went well.
 	Error string `json:"error,omitempty"`
@@ -72,13 +74,30 @@ type checkReport struct {
 
 // Published says how far one target got.
 type Published struct {
+	// Target is as the recipe has it.
+	Target string `json:"target"`
+	// Pinned is what the target has now; its digest is "" where nothing came there.
+	// Of a place that is no registry, Repository is the place.
 	image.Pinned
 	// Signed and Verified say that the digest carries a signature, and that the
 	// containers policy engine accepted it.
 	Signed   bool `json:"signed"`
 	Verified bool `json:"verified"`
-	// Tags are those that were written, in that order.
+	// Attested are the types of what was said of the digest.
+	Attested []string `json:"attested,omitempty"`
+	// Tags are those that were written, in that order; of a place, the image's
+	// name there.
 	Tags []string `json:"tags"`
+	// Kept are those that name something newer, and were left alone.
+	Kept []string `json:"kept,omitempty"`
+	// Unchanged says that the tags named this image already, and nothing was
+	// written.
+	Unchanged bool `json:"unchanged,omitempty"`
+	// Demanded says that the image's own trust policy demands signatures of what
+	// comes from here.
+	Demanded bool `json:"demanded,omitempty"`
+	// Error is why the target has not got all that it should, "" where it has.
+	Error string `json:"error,omitempty"`
 }
 
 // StageTime is how long a stage took.

@@ -50,14 +50,8 @@ func Tags(templates []recipe.String, facts Facts) ([]string, diag.List) {
 	var tags []ranked
 	var problems diag.List
 	for _, t := range templates {
-		tag, unknown := facts.expand(t.Value)
-		for _, word := range unknown {
-			problems.Add(diag.Diagnostic{
-				Pos: t.Pos, Code: "unknown-fact",
-				Message: "tag " + quote(t.Value) + " asks for {" + word + "}, which is not known here",
-				Hint:    factHints[word],
-			})
-		}
+		tag, unknown := facts.fill("tag", t)
+		problems = append(problems, unknown...)
 		if len(unknown) > 0 {
 			continue
 		}
@@ -81,7 +75,21 @@ func Tags(templates []recipe.String, facts Facts) ([]string, diag.List) {
 	return out, problems
 }
 
+// fill replaces the words of a template, and reports those that are not known.
+func (f Facts) fill(what string, t recipe.String) (text string, problems diag.List) {
+	text, unknown := f.expand(t.Value)
+	for _, word := range unknown {
+		problems.Add(diag.Diagnostic{
+			Pos: t.Pos, Code: "unknown-fact",
+			Message: what + " " + quote(t.Value) + " asks for {" + word + "}, which is not known here",
+			Hint:    factHints[word],
+		})
+	}
+	return text, problems
+}
+
 var factHints = map[string]string{
+	"digest":     `a place is named before the image in it has a digest; use {git} or {date}`,
 	"version":    `set the label org.opencontainers.image.version, or build on a base whose os-release has VERSION_ID`,
 	"major":      `set the label org.opencontainers.image.version, or build on a base whose os-release has VERSION_ID`,
 	"minor":      `the version has no second part; use {version}`,

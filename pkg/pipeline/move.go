@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+
+	digest "github.com/opencontainers/go-digest"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/journal"
+	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/recipe"
+)
+
+// look reads what the target's tags name before anything is done, as far as they
+// can be named yet, so that somebody else's publish in between is noticed.
+func (r *run) look(ctx context.Context, target recipe.Target) error {
+	if r.Sign == nil {
+		return nil // no tag is written
+	}
+	words := target.Tags
+	if len(words) == 0 {
+		for _, tag := range r.untagged {
+			words = append(words, recipe.String{Value: tag})
+		}
+	}
+	// Those that cannot be named are reported elsewhere.
+	tags, _ := Tags(words, r.in.Facts)
+	for _, tag := range tags {
+		found, err := r.Find(ctx, target.To.Value, tag)
+		if err != nil {
+			return err
+		}
+		r.seen[target.To.Value+":"+tag] = found.Digest
+	}
+	return nil
+}
+
+// isUnchanged reports whether a publish that was asked to write only what changed
+// has nothing to write: the tag that moves with every build names the image, and
+// clients accept it.
+func (r *run) isUnchanged(ctx context.Context, tags []string, done *Published) (bool, error) {
+	if !r.in.IfChanged || len(tags) == 0 {
+		return false, nil
+	}
+	floating := tags[len(tags)-1]
+	now, err := r.Find(ctx, done.Repository, floating)
+	if err != nil || now.Digest != done.Digest {
+		return false, err
+	}
+	err = r.stage("verify", func(st progress.Stage) error {
+		if err := r.Verify(ctx, done.Pinned, nil); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			st.Warnf("%s:%s names the image already, but clients do not accept it: %v", done.Repository, floating, err)
+			return nil
+		}
+		done.Signed, done.Verified, done.Unchanged = true, true, true
+		st.Infof("%s:%s names %s already: nothing is written", done.Repository, floating, done.Digest)
+		return nil
+	})
+	return done.Unchanged, err
+}
+
+// tag points the tags at the image, the floating one last.
+func (r *run) tag(ctx context.Context, img image.Image, tags []string, done *Published) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return r.stage("tag", func(st progress.Stage) error {
+		for _, tag := range tags {
+			kept, err := r.keeps(ctx, img, tag, done, st)
+			if err != nil {
+				return err
+			}
+			if kept {
+				done.Kept = append(done.Kept, tag)
+				continue
+			}
+			if err := r.Tag(ctx, done.Pinned, tag); err != nil {
+				return err
+			}
+			done.Tags = append(done.Tags, tag)
+			st.Infof("%s:%s", done.Repository, tag)
+			if err := r.logTarget(done.Target, func(t *journal.Target) { t.Tags = slices.Clone(done.Tags) }); err != nil {
+				return err
+			}
+		}
+		if len(done.Tags) == 0 {
+			return nil
+		}
+		// Once more, now that clients follow the tags: another signer may have
+		// written over the signature.
+		return r.Verify(ctx, done.Pinned, done.Attested)
+	})
+}
+
+// keeps looks at what a tag names right before it is written: it warns of
+// somebody else's publish, and reports whether what is there stays because it is
+// newer.
+func (r *run) keeps(ctx context.Context, img image.Image, tag string, done *Published, st progress.Stage) (bool, error) {
+	now, err := r.Find(ctx, done.Repository, tag)
+	if err != nil || now.Digest == done.Digest {
+		return false, err
+	}
+	if before, looked := r.seen[done.Repository+":"+tag]; looked && before != now.Digest {
+		st.Warnf("while this ran, somebody else published %s:%s: it named %s, and names %s now",
+			done.Repository, tag, orNothing(before), orNothing(now.Digest))
+	}
+	if !r.in.IfNewer || now.Digest == "" {
+		return false, nil
+	}
+	there, err := r.Config(ctx, now)
+	if err != nil {
+		return false, err
+	}
+	config, err := img.Config(ctx)
+	if err != nil {
+		return false, err
+	}
+	theirs, ours := created(there), created(config)
+	if !theirs.After(ours) {
+		return false, nil
+	}
+	st.Warnf("%s:%s stays as it is: %s was made at %s, and this image at %s", done.Repository, tag, now.Digest,
+		theirs.UTC().Format("2006-01-02 15:04:05"), ours.UTC().Format("2006-01-02 15:04:05"))
+	return true, nil
+}
+
+func orNothing(d digest.Digest) string {
+	if d == "" {
+		return "nothing"
+	}
+	return d.String()
+}
