@@ -38,7 +38,8 @@ type Outcome struct {
 	Severity diag.Severity `json:"severity"`
 	// Reason says why the rule could not run or is not applicable; else "".
 	Reason string `json:"reason,omitempty"`
-	// Findings counts all of them; a report holds the first 10,000.
+	// Findings counts all of them; a report holds the first 100,000, which is all of
+	// any image that was not made to have more.
 	Findings int `json:"findings"`
 
 	rule Rule

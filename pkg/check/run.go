@@ -43,7 +43,9 @@ type Options struct {
 }
 
 // maxFindings is how many findings of one rule are kept; the rest is counted.
-const maxFindings = 10_000
+// No image that somebody meant to make has as many: it bounds the memory that a
+// hostile one takes.
+const maxFindings = 100_000
 
 // Run checks an image by all rules. Its error is about what kept it from
 // looking at all: the options ([*UnknownRuleError]), the image's
