@@ -67,6 +67,12 @@ func (r *Recipe) disagreements(isFile func(Path) bool, found diag.List) (problem
 			Hint:    "make a key with \"bootkiln keygen\", and add \"sign: {key: cosign.key}\"",
 		})
 	}
+	if wasRead(found, "sign") && r.Sign.Pos.IsValid() && !r.Sign.Key.IsSet() && r.Sign.Keyless.Value != "true" && !c.open {
+		problems.Add(diag.Diagnostic{
+			Pos: r.Sign.Pos, Path: "sign", Code: "unsigned", Message: "\"sign\" has neither \"key\" nor \"keyless: true\"",
+			Hint: "make a key with \"bootkiln keygen\", and add \"key: cosign.key\"",
+		})
+	}
 	return problems
 }
 

@@ -120,6 +120,8 @@ type Sign struct {
 	// Key is a private key's path, or "env://NAME", or a KMS URI; unset where
 	// the recipe does not sign with a key.
 	Key Path
+	// Keyless is "true" where the job's own identity signs; with a key, both do.
+	Keyless String
 }
 
 // Target is one entry of "publish".

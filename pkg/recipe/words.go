@@ -55,7 +55,7 @@ var recipeRecord = record[Recipe]{words: slices.Concat(identity, content, []word
 	{
 		key:      "sign",
 		doc:      "How the image is signed.",
-		examples: []string{"{key: cosign.key}", "{key: \"env://COSIGN_PRIVATE_KEY\"}"},
+		examples: []string{"{key: cosign.key}", "{key: \"env://COSIGN_PRIVATE_KEY\"}", "{keyless: true}"},
 		value:    section(signRecord, func(r *Recipe) *Sign { return &r.Sign }),
 	},
 	{

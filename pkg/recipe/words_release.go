@@ -233,11 +233,19 @@ var signRecord = record[Sign]{
 	pos: func(s *Sign) *diag.Pos { return &s.Pos },
 	words: []word[Sign]{
 		{
-			key: "key", required: true,
+			key: "key",
 			doc: "The private key: a file, relative to the folder of this file; or env://NAME, for an environment variable that holds it; " +
 				"or the URI of a key service, as cosign has them.",
 			examples: []string{"cosign.key", "\"env://COSIGN_PRIVATE_KEY\"", "\"awskms:///alias/os-images\""},
 			value:    pathTo(signingKeyRule, func(s *Sign) *Path { return &s.Key }),
+		},
+		{
+			key: "keyless",
+			doc: "Sign as the job of GitHub Actions that builds the image, for which it needs the permission id-token: write. " +
+				"The signature is written down in a public log. \"cosign verify\" accepts it; machines that enforce a policy " +
+				"(\"trust\") cannot, so give a key as well where there are any: then both sign.",
+			examples: []string{"true"},
+			value:    boolean(func(s *Sign) *String { return &s.Keyless }),
 		},
 	},
 }

@@ -107,6 +107,8 @@ type page struct {
 	Name, Recipe, Version, Branch, Tags, Go string
 	// Floating says that Version names another program every night.
 	Floating bool
+	// Keyless says that the job signs as itself.
+	Keyless bool
 	// Runner is the kind of machine that publishes, Checker the one that looks
 	// at pull requests.
 	Runner, Checker string
@@ -259,6 +261,7 @@ func hostOf(ref string) (host string, ok bool) {
 // key looks at what the image is signed with.
 func (p *page) key(r *recipe.Recipe, problems *diag.List) {
 	key := r.Sign.Key
+	p.Keyless = r.Sign.Keyless.Value == "true"
 	scheme, rest, isURI := strings.Cut(key.Value, "://")
 	switch {
 	case !key.IsSet():

@@ -36,7 +36,7 @@ publish: [{to: "ghcr.io/${GITHUB_REPOSITORY_OWNER}/kiln"}]
 base: {image: "docker://quay.io/centos-bootc/centos-bootc:stream10", distro: centos-10}
 run: [{name: site, shell: "cat /run/secrets/token", secrets: [token]}]
 secrets: [{id: token, env: SITE_TOKEN}]
-sign: {key: "env://SITE_KEY"}
+sign: {key: "env://SITE_KEY", keyless: true}
 publish:
   - {to: "docker.io/${HUB_USER}/kiln"}
   - {to: "docker.io/${HUB_USER}/kiln-again"}
