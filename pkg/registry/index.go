@@ -50,6 +50,35 @@ func Members(ctx context.Context, p image.Pinned, o Options) ([]image.Pinned, er
 	return images, nil
 }
 
+// Config returns what an image, which is no index, says of itself. Of what is no
+// image of an operating system it is empty.
+func Config(ctx context.Context, p image.Pinned, o Options) (*imgspecv1.Image, error) {
+	s, err := Open(ctx, p.Repository, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	raw, err := s.raw(ctx, p.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	var m imgspecv1.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("reading the manifest %s: %w", p, err)
+	}
+	config := &imgspecv1.Image{}
+	if !isImageConfig(m.Config.MediaType) {
+		return config, nil
+	}
+	return config, s.json(ctx, m.Config, config)
+}
+
+// isImageConfig reports whether a configuration is that of an image, and not of
+// some other artifact.
+func isImageConfig(mediaType string) bool {
+	return mediaType == imgspecv1.MediaTypeImageConfig || mediaType == manifest.DockerV2Schema2ConfigMediaType
+}
+
 // IndexError says that images make no index together.
 type IndexError struct{ problem, hint string }
 

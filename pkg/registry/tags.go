@@ -155,7 +155,7 @@ func (s *Session) details(ctx context.Context, d digest.Digest, into *Details) e
 	for _, l := range m.Layers {
 		into.Size += l.Size
 	}
-	if mediaType := m.Config.MediaType; mediaType != imgspecv1.MediaTypeImageConfig && mediaType != manifest.DockerV2Schema2ConfigMediaType {
+	if !isImageConfig(m.Config.MediaType) {
 		return nil // an artifact, which is of no time and no platform
 	}
 	var config imgspecv1.Image

@@ -27,6 +27,9 @@ type Policy struct {
 	Scope string
 	// Keys are public keys in PEM; a signature by one of them is enough.
 	Keys [][]byte
+	// SignedAs is the repository that the signatures name where the images were
+	// copied from there; "" where they were signed for where they are.
+	SignedAs string
 }
 
 // File is one file of a policy.
@@ -50,6 +53,8 @@ type requirement struct {
 
 type identity struct {
 	Type string `json:"type"`
+	// DockerRepository is of exactRepository alone.
+	DockerRepository string `json:"dockerRepository,omitempty"`
 }
 
 type policyJSON struct {
@@ -87,7 +92,7 @@ func (p Policy) Files(etc string) ([]File, error) {
 		keys = append(keys, file)
 		paths = append(paths, filepath.Join(etc, file.Path))
 	}
-	policy, err := encode(scope, paths)
+	policy, err := encode(scope, paths, p.SignedAs)
 	if err != nil {
 		return nil, fmt.Errorf("writing the signature policy for %q: %w", p.Scope, err)
 	}
@@ -104,10 +109,14 @@ func CheckKey(key []byte) error {
 	return err
 }
 
-func encode(scope string, keys []string) ([]byte, error) {
+func encode(scope string, keys []string, signedAs string) ([]byte, error) {
 	// Signatures of cosign's name the repository and no tag, so matchRepository
 	// is the strictest identity that accepts them.
-	signed := requirement{Type: "sigstoreSigned", SignedIdentity: &identity{"matchRepository"}}
+	signed := requirement{Type: "sigstoreSigned", SignedIdentity: &identity{Type: "matchRepository"}}
+	if signedAs != "" {
+		// Not remapIdentity, which wants the tag in the signature as well.
+		signed.SignedIdentity = &identity{"exactRepository", signedAs}
+	}
 	if len(keys) == 1 {
 		signed.KeyPath = keys[0] // keyPaths is not known to older clients
 	} else {
