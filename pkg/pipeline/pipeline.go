@@ -49,6 +49,9 @@ type Input struct {
 	// Resume is the journal of the run that this one continues, nil for one that
 	// begins anew. It is the run's from then on.
 	Resume *journal.Journal
+	// NoTags writes no tag: the image is one of several platforms, whose index gets
+	// the tags; see [Index].
+	NoTags bool
 	// IfChanged writes no signature and no tag where the tag that moves with every
 	// build names the very same image already.
 	IfChanged bool

@@ -257,9 +257,9 @@ func TestRunAsksForNames(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(twoTargets, "sign:", "packages: {install: [wien]}\nsign:", 1)
 	for name, run := range map[string]func(context.Context, Input, Services) (*Result, error){"Run": Run, "Build": Build} {
-		before := beforeBuild
+		before := slices.Clone(beforeBuild)
 		if name == "Build" {
-			before = beforeBuild[:1]
+			before = slices.Clone(beforeBuild[:1])
 		}
 		k := newKiln(t)
 		k.found = diag.List{{Severity: diag.Note, Code: "unknown-package", Message: "optional"}}

@@ -94,6 +94,9 @@ func (r *run) publishTo(ctx context.Context, img image.Image, target recipe.Targ
 	if err := problems.Err(); err != nil {
 		return err
 	}
+	if r.in.NoTags {
+		tags = nil
+	}
 	if same, err := r.isUnchanged(ctx, tags, done); err != nil || same {
 		return err
 	}
