@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
 	"pkg/internal/testsigstore": {},
 	"pkg/internal/layermodel":   {"pkg/chunk", "pkg/packagedb"},
-	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry"},
+	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry", "pkg/internal/testsigstore"},
 }
 
 // heavy lists, for a path of other modules, who may import it.

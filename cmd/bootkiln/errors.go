@@ -105,6 +105,7 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		failedTest   *pipeline.TestError
 		failedBoot   *boot.FailedError
 		verification *trust.VerificationError
+		unattested   *sign.AttestationError
 		refused      *registry.Error
 		pull         *build.PullError
 		publish      *pipeline.PublishError
@@ -139,6 +140,9 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		return exitImage
 	case errors.As(err, &verification):
 		e.print(err, verification.Hint)
+		return exitImage
+	case errors.As(err, &unattested):
+		e.print(err, unattested.Hint)
 		return exitImage
 	case errors.As(err, &refused):
 		e.print(err, refused.Hint)

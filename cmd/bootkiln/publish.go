@@ -77,9 +77,9 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var signer *sign.Signer
+	var signers []*sign.Signer
 	if p.needsKey() {
-		if signer, err = p.loadKey(ctx, e); err != nil {
+		if signers, err = p.loadSigners(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -91,7 +91,7 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	o.boot.overrule(v.input.Recipe)
 	bootServices(&v.services, options)
 	chunkServices(&v.services, options, e.layerCache())
-	publishServices(&v.services, options, signer)
+	publishServices(&v.services, options, signers...)
 	placeServices(&v.services, o.store.prefix(), p.recipe.Name.Value)
 	v.input.Origin = e.origin(ctx, p)
 	result, err := pipeline.Run(ctx, v.input, v.services)
@@ -111,9 +111,9 @@ func (p *project) publishable() error {
 			Hint: "add it, as in\npublish:\n  - {to: ghcr.io/me/" + p.recipe.Name.Value + ", tags: [latest]}",
 		})
 	}
-	if p.needsKey() && !p.recipe.Sign.Key.IsSet() {
+	if p.needsKey() && !p.recipe.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
-			Pos: at, Path: "sign.key", Code: "missing-key", Message: `the recipe does not say what to sign with: "sign.key" is missing`,
+			Pos: at, Path: "sign", Code: "missing-key", Message: `the recipe does not say what to sign with: "sign" is missing`,
 			Hint: "make a key with 'bootkiln keygen' and add\nsign: {key: cosign.key}",
 		})
 	}

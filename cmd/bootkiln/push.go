@@ -98,11 +98,13 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var signer *sign.Signer
+	var signers []*sign.Signer
 	if o.key != "" {
-		if signer, err = sign.LoadKey(ctx, o.key, e.keyPassword); err != nil {
+		signer, err := sign.LoadKey(ctx, o.key, e.keyPassword)
+		if err != nil {
 			return err
 		}
+		signers = append(signers, signer)
 	}
 	epoch, err := e.epoch()
 	if err != nil {
@@ -135,7 +137,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	}
 	o.boot.overrule(in.Recipe)
 	bootServices(&s, options)
-	publishServices(&s, options, signer)
+	publishServices(&s, options, signers...)
 	result, err := pipeline.Push(ctx, in, img, s)
 	if err != nil {
 		return usageOf(err)

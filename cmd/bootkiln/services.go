@@ -48,9 +48,9 @@ func buildServices(s *pipeline.Services, p *project, b *build.Builder, o build.O
 	}
 }
 
-// publishServices fill in what brings an image to a registry. signer may be
-// nil, and then nothing is signed, attested or verified.
-func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Signer) {
+// publishServices fill in what brings an image to a registry. Without signers
+// nothing is signed, attested or verified.
+func publishServices(s *pipeline.Services, o registry.Options, signers ...*sign.Signer) {
 	s.Preflight = func(ctx context.Context, repository string) error {
 		return registry.Preflight(ctx, repository, o)
 	}
@@ -81,25 +81,39 @@ func publishServices(s *pipeline.Services, o registry.Options, signer *sign.Sign
 		defer closing(closer, &err)
 		return img.Config(ctx)
 	}
-	if signer == nil {
+	if len(signers) == 0 {
 		return
 	}
-	s.Sign = func(ctx context.Context, p image.Pinned) error { return signer.Sign(ctx, p, o) }
+	s.Sign = func(ctx context.Context, p image.Pinned) error {
+		for _, signer := range signers {
+			if err := signer.Sign(ctx, p, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	s.Attest = func(ctx context.Context, p image.Pinned, predicateType string, predicate []byte) error {
-		return signer.Attest(ctx, p, predicateType, predicate, o)
+		for _, signer := range signers {
+			if err := signer.Attest(ctx, p, predicateType, predicate, o); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	s.Verify = func(ctx context.Context, p image.Pinned, attested []string) error {
-		keys := [][]byte{signer.PublicKey()}
-		err := trust.Verify(ctx, p, trust.Options{Policy: trust.Policy{Scope: p.Repository, Keys: keys}, Registry: o})
-		if err != nil || len(attested) == 0 {
-			return err
+		for _, signer := range signers {
+			author, err := signer.Author(ctx)
+			if err != nil {
+				return err
+			}
+			if err := trust.VerifyAuthor(ctx, p, author, o); err != nil {
+				return err
+			}
+			if _, err := sign.Attestations(ctx, p, []sign.Author{author}, attested, o); err != nil {
+				return err
+			}
 		}
-		author, err := signer.Author(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = sign.Attestations(ctx, p, []sign.Author{author}, attested, o)
-		return err
+		return nil
 	}
 }
 
@@ -192,21 +206,35 @@ func bootServices(s *pipeline.Services, o registry.Options) {
 	}
 }
 
-// loadKey loads the recipe's signing key; one that cannot be used for a reason
-// that the recipe can mend is a problem of the recipe.
-func (p *project) loadKey(ctx context.Context, e *env) (*sign.Signer, error) {
+// loadSigners returns those that the recipe asks for: the one with a key first,
+// which machines accept. A key that cannot be used for a reason that the recipe
+// can mend is a problem of the recipe.
+func (p *project) loadSigners(ctx context.Context, e *env) (signers []*sign.Signer, err error) {
 	key := p.recipe.Sign.Key
-	ref := key.Value
-	if !strings.Contains(ref, "://") && !filepath.IsAbs(ref) {
-		ref = filepath.Join(p.dir, filepath.FromSlash(key.Name()))
+	if key.IsSet() {
+		ref := key.Value
+		if !strings.Contains(ref, "://") && !filepath.IsAbs(ref) {
+			ref = filepath.Join(p.dir, filepath.FromSlash(key.Name()))
+		}
+		signer, err := sign.LoadKey(ctx, ref, e.keyPassword)
+		if ke, ok := asError[*sign.KeyError](err); ok && ke.Reason != sign.KeyPassword && !strings.HasPrefix(ref, "env://") {
+			return nil, p.problem((diag.List{{
+				Pos: key.Pos, Path: "sign.key", Code: "unusable-key", Message: ke.Error(), Hint: ke.Hint,
+			}}).Err())
+		}
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, signer)
 	}
-	signer, err := sign.LoadKey(ctx, ref, e.keyPassword)
-	if ke, ok := asError[*sign.KeyError](err); ok && ke.Reason != sign.KeyPassword && !strings.HasPrefix(ref, "env://") {
-		return nil, p.problem((diag.List{{
-			Pos: key.Pos, Path: "sign.key", Code: "unusable-key", Message: ke.Error(), Hint: ke.Hint,
-		}}).Err())
+	if p.recipe.Sign.Keyless.Value == "true" {
+		signer, err := e.keylessSigner(ctx, len(signers) > 0)
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, signer)
 	}
-	return signer, err
+	return signers, nil
 }
 
 // secrets reads the values of the secrets that some step takes, all missing

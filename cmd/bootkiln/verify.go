@@ -6,32 +6,55 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/provenance"
+	"github.com/bootkiln/bootkiln/pkg/registry"
+	"github.com/bootkiln/bootkiln/pkg/sbom"
+	"github.com/bootkiln/bootkiln/pkg/sign"
 	"github.com/bootkiln/bootkiln/pkg/trust"
 )
 
 type verifyOptions struct {
-	env       *env
-	reference string
-	keys      []string
-	policy    string
-	registry  registryFlags
-	format    formatFlag
+	env          *env
+	globals      *globals
+	reference    string
+	keys         []string
+	policy       string
+	identity     identityFlags
+	attestations bool
+	types        []string
+	registry     registryFlags
+	format       formatFlag
 }
 
-func newVerifyCmd(e *env) *cobra.Command {
-	o := &verifyOptions{env: e}
+func newVerifyCmd(e *env, g *globals) *cobra.Command {
+	o := &verifyOptions{env: e, globals: g}
 	cmd := &cobra.Command{
 		Use:   "verify REF",
 		Short: "Ask the containers policy engine whether an image would be accepted",
 		Long: `Resolves REF to a digest and asks the policy engine of containers/image, the one
 in podman, skopeo and bootc, whether it may run: with the given public keys, or
-with the policy of a folder such as /etc/containers. Prints the digest that was
-accepted. An image that is refused is exit status 4.`,
+with the policy of a folder such as /etc/containers. Of an index, each image in it
+must be accepted as well. Prints the digest and what was checked; with --quiet, the
+digest alone. An image that is refused is exit status 4.
+
+A signature without a key is verified by cosign's library instead, for the identity
+that its certificate must name.
+
+With --attestations, the image must also carry statements by the same authors: a list
+of its packages (SPDX) and how it came to be (SLSA provenance), or those of --type.
+A missing one is exit status 4.`,
 		Example: `  bootkiln verify --key cosign.pub ghcr.io/me/centos-kde:latest
-  bootkiln verify --policy /etc/containers ghcr.io/me/centos-kde:latest`,
+  bootkiln verify --key cosign.pub --attestations ghcr.io/me/centos-kde:latest
+  bootkiln verify --policy /etc/containers ghcr.io/me/centos-kde:latest
+  bootkiln verify --certificate-oidc-issuer https://token.actions.githubusercontent.com \
+    --certificate-identity https://github.com/me/centos-kde/.github/workflows/image.yml@refs/heads/main \
+    ghcr.io/me/centos-kde:latest`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: noCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,14 +64,36 @@ accepted. An image that is refused is exit status 4.`,
 	}
 	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "file with a public key; a signature by one of several is enough")
 	cmd.Flags().StringVar(&o.policy, "policy", "", "folder with policy.json and registries.d to be used as they stand")
-	cmd.MarkFlagsMutuallyExclusive("key", "policy")
-	cmd.MarkFlagsOneRequired("key", "policy")
+	o.identity.register(cmd)
+	cmd.Flags().BoolVar(&o.attestations, "attestations", false, "also demand attestations by the same authors")
+	cmd.Flags().StringArrayVar(&o.types, "type", nil, "URI of an attestation that is demanded (default: those of SPDX and SLSA provenance)")
+	cmd.MarkFlagsMutuallyExclusive("key", "policy", "certificate-identity")
+	cmd.MarkFlagsOneRequired("key", "policy", "certificate-identity")
 	o.registry.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
 	return cmd
 }
 
+// verified is what verify found, and how.
+type verified struct {
+	image.Pinned
+	// Engine is who accepted the signature: "containers-policy" or "cosign".
+	Engine string `json:"engine"`
+	// Policy is the folder of the policy, or Authors the files of the keys, one of
+	// which signed, or the identity that did.
+	Policy  string   `json:"policy,omitempty"`
+	Authors []string `json:"authors,omitempty"`
+	// Images are the digests that were accepted beside the image's own: those of
+	// an index.
+	Images []image.Pinned `json:"images,omitempty"`
+	// Attestations are those by the authors, where they were asked for.
+	Attestations []attested `json:"attestations,omitempty"`
+}
+
 func (o *verifyOptions) run(ctx context.Context) error {
+	if len(o.types) > 0 && !o.attestations {
+		return &usageError{errors.New("--type says which --attestations are demanded, and these are not asked for")}
+	}
 	options, err := o.registry.options(o.env)
 	if err != nil {
 		return err
@@ -57,25 +102,107 @@ func (o *verifyOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := trust.Options{Dir: o.policy, Registry: options}
-	if o.policy == "" {
-		t.Policy.Scope = repository
-		for _, file := range o.keys {
-			key, err := readPublicKey(file)
-			if err != nil {
-				return hinted(err, "name the file with the public half, cosign.pub")
-			}
-			t.Policy.Keys = append(t.Policy.Keys, key)
-		}
-	}
-	p, err := trust.VerifyReference(ctx, o.reference, t)
+	authors, err := o.authors()
 	if err != nil {
 		return err
 	}
-	if o.format.value == formatJSON {
-		return o.env.writeJSON(p)
+	v := &verified{Engine: "containers-policy", Policy: o.policy}
+	for _, a := range authors {
+		v.Authors = append(v.Authors, a.Name)
 	}
-	return o.env.printf("%s\n", p)
+	if v.Pinned, err = registry.Resolve(ctx, o.reference, options); err != nil {
+		return err
+	}
+	if o.identity.subject != "" {
+		v.Engine = "cosign"
+		err = trust.VerifyAuthor(ctx, v.Pinned, authors[0], options)
+	} else {
+		t := trust.Options{Dir: o.policy, Policy: trust.Policy{Scope: repository}, Registry: options}
+		for _, a := range authors {
+			t.Policy.Keys = append(t.Policy.Keys, a.Key)
+		}
+		err = trust.Verify(ctx, v.Pinned, t)
+	}
+	if err != nil {
+		return err
+	}
+	all, err := sign.Images(ctx, v.Pinned, options)
+	if err != nil {
+		return err
+	}
+	v.Images = all[1:]
+	if err := o.attested(ctx, v, authors, repository, options); err != nil {
+		return err
+	}
+	return o.print(v)
+}
+
+// authors are whose signatures are accepted; none for a policy, which names them
+// itself.
+func (o *verifyOptions) authors() (authors []sign.Author, err error) {
+	if o.identity.subject != "" {
+		a, err := o.identity.author(o.env)
+		return []sign.Author{a}, err
+	}
+	for _, file := range o.keys {
+		key, err := readPublicKey(file)
+		if err != nil {
+			return nil, hinted(err, "name the file with the public half, cosign.pub")
+		}
+		authors = append(authors, sign.Author{Name: file, Key: key})
+	}
+	return authors, nil
+}
+
+func (o *verifyOptions) attested(ctx context.Context, v *verified, authors []sign.Author, repository string, options registry.Options) (err error) {
+	if !o.attestations {
+		return nil
+	}
+	if o.policy != "" {
+		if authors, err = trust.Authors(o.policy, repository); err != nil {
+			return err
+		}
+	}
+	demanded := o.types
+	if len(demanded) == 0 {
+		demanded = []string{sbom.PredicateType, provenance.PredicateType}
+	}
+	list, err := sign.Attestations(ctx, v.Pinned, authors, demanded, options)
+	for _, a := range list {
+		v.Attestations = append(v.Attestations, describe(a))
+	}
+	return err
+}
+
+func (o *verifyOptions) print(v *verified) error {
+	if o.format.value == formatJSON {
+		return o.env.writeJSON(v)
+	}
+	if err := o.env.printf("%s\n", v.Pinned); err != nil || o.globals.quiet {
+		return err
+	}
+	by := "of " + strings.Join(v.Authors, " or ")
+	if v.Policy != "" {
+		by = "with the policy in " + v.Policy
+	}
+	who := "the containers policy engine"
+	if v.Engine == "cosign" {
+		who = "cosign"
+	}
+	if err := o.env.printf("  signature    %s, accepted by %s\n", diag.Printable(by), who); err != nil {
+		return err
+	}
+	for _, inner := range v.Images {
+		if err := o.env.printf("  and of       %s\n", inner.Digest); err != nil {
+			return err
+		}
+	}
+	for _, a := range v.Attestations {
+		if err := o.env.printf("%s", a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readPublicKey(file string) ([]byte, error) {

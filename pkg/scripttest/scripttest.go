@@ -51,6 +51,7 @@ func Params(t *testing.T, dir string) testscript.Params {
 		"exits": exits, "interrupt": interrupt, "let": let, "widest": widest, "json": isJSON,
 		"rootfs": rootfs, "layout": layout,
 		"registry": startRegistry, "requests": requests, "tags": tags, "tamper": tamper,
+		"sigstore": startSigstore,
 	} {
 		commands[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {

@@ -63,8 +63,8 @@ type KeylessOptions struct {
 	Fulcio, Rekor string
 	// Token returns an OIDC token for the audience "sigstore"; see [Token].
 	Token func(ctx context.Context) (string, error)
-	// Roots are those of the services.
-	Roots *Roots
+	// TrustedRoot is the file with the services' roots, as in [LoadRoots].
+	TrustedRoot string
 	// Now is the clock that says when a certificate has to be renewed.
 	Now func() time.Time
 }
@@ -85,13 +85,18 @@ func NewKeyless(ctx context.Context, o KeylessOptions) (*Signer, error) {
 	if _, err := o.Token(ctx); err != nil {
 		return nil, err
 	}
-	return &Signer{hand: &keyless{o: o, log: log}}, nil
+	roots, err := LoadRoots(o.TrustedRoot)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{hand: &keyless{o: o, log: log, roots: roots}}, nil
 }
 
 // keyless is the hand of somebody whom certificates name.
 type keyless struct {
-	o   KeylessOptions
-	log *client.Rekor
+	o     KeylessOptions
+	log   *client.Rekor
+	roots *Roots
 
 	mu      sync.Mutex
 	current *certified
@@ -167,11 +172,11 @@ func (k *keyless) certified(key ephemeral, der []byte) (*certified, error) {
 	if err != nil {
 		return nil, err
 	}
-	chains, err := verify.VerifyLeafCertificate(leaf.NotBefore, leaf, k.o.Roots.material)
+	chains, err := verify.VerifyLeafCertificate(leaf.NotBefore, leaf, k.roots.material)
 	if err != nil {
 		return nil, err
 	}
-	if err := verify.VerifySignedCertificateTimestamp(chains, 1, k.o.Roots.material); err != nil {
+	if err := verify.VerifySignedCertificateTimestamp(chains, 1, k.roots.material); err != nil {
 		return nil, err
 	}
 	names := cryptoutils.GetSubjectAlternateNames(leaf)
@@ -180,7 +185,7 @@ func (k *keyless) certified(key ephemeral, der []byte) (*certified, error) {
 	}
 	extensions := cosign.CertExtensions{Cert: leaf}
 	c := &certified{key: key, leaf: leaf, author: Author{
-		Name: names[0], Identity: Identity{Subject: names[0], Issuer: extensions.GetIssuer()}, Roots: k.o.Roots,
+		Name: names[0], Identity: Identity{Subject: names[0], Issuer: extensions.GetIssuer()}, Roots: k.roots,
 	}}
 	if c.cert, err = cryptoutils.MarshalCertificateToPEM(leaf); err != nil {
 		return nil, err

@@ -16,11 +16,12 @@ import (
 
 // keylessBed is a registry with an image, and a sigstore.
 type keylessBed struct {
-	s     *testsigstore.Sigstore
-	r     *testregistry.Registry
-	o     registry.Options
-	p     image.Pinned
-	roots *sign.Roots
+	s *testsigstore.Sigstore
+	r *testregistry.Registry
+	o registry.Options
+	p image.Pinned
+	// root is the signer's trusted root.
+	root string
 	// now is the signer's clock.
 	now time.Time
 }
@@ -30,10 +31,7 @@ func newKeylessBed(t *testing.T) *keylessBed {
 	b := &keylessBed{s: testsigstore.New(t), r: testregistry.New(t, testregistry.Options{}), now: time.Now()}
 	b.o = options(t, b.r)
 	b.p = push(t, b.r, b.o)
-	var err error
-	if b.roots, err = sign.LoadRoots(b.s.Root); err != nil {
-		t.Fatal(err)
-	}
+	b.root = b.s.Root
 	return b
 }
 
@@ -45,7 +43,7 @@ func (b *keylessBed) lookup(name string) (string, bool) {
 func (b *keylessBed) keyless(t *testing.T) (*sign.Signer, error) {
 	t.Helper()
 	return sign.NewKeyless(t.Context(), sign.KeylessOptions{
-		Fulcio: b.s.URL, Rekor: b.s.URL, Token: sign.Token(b.lookup), Roots: b.roots, Now: func() time.Time { return b.now },
+		Fulcio: b.s.URL, Rekor: b.s.URL, Token: sign.Token(b.lookup), TrustedRoot: b.root, Now: func() time.Time { return b.now },
 	})
 }
 
@@ -123,7 +121,7 @@ func TestKeyless(t *testing.T) {
 		"itself":        func(*sign.Author) {},
 		"other subject": func(a *sign.Author) { a.Identity.Subject += "x" },
 		"other issuer":  func(a *sign.Author) { a.Identity.Issuer += "x" },
-		"other roots":   func(a *sign.Author) { a.Roots = newKeylessBed(t).roots },
+		"other roots":   func(a *sign.Author) { a.Roots = roots(t, testsigstore.New(t)) },
 	} {
 		by := by
 		change(&by)
@@ -197,7 +195,7 @@ func TestKeylessFailures(t *testing.T) {
 		"token refused":       {func(b *keylessBed) { b.s.Break(testsigstore.OIDC, 403) }, "asking GitHub for an OIDC token: it answers 403"},
 		"certificate refused": {func(b *keylessBed) { b.s.Break(testsigstore.Fulcio, 400) }, "getting a certificate from "},
 		"log refuses":         {func(b *keylessBed) { b.s.Break(testsigstore.Rekor, 400) }, "writing to the log "},
-		"another's roots":     {func(b *keylessBed) { b.roots = newKeylessBed(t).roots }, "checking the certificate of "},
+		"another's roots":     {func(b *keylessBed) { b.root = testsigstore.New(t).Root }, "checking the certificate of "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,4 +228,13 @@ func TestToken(t *testing.T) {
 	if _, err := get(nil); !errors.As(err, &failure) || !strings.Contains(failure.Hint, "id-token: write") {
 		t.Errorf("without a token: %v", err)
 	}
+}
+
+func roots(t *testing.T, s *testsigstore.Sigstore) *sign.Roots {
+	t.Helper()
+	roots, err := sign.LoadRoots(s.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return roots
 }

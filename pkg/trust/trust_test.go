@@ -359,7 +359,7 @@ func TestVerifyAuthor(t *testing.T) {
 		t.Fatal(err)
 	}
 	keyless, err := sign.NewKeyless(t.Context(), sign.KeylessOptions{
-		Fulcio: s.URL, Rekor: s.URL, Roots: roots, Now: time.Now,
+		Fulcio: s.URL, Rekor: s.URL, TrustedRoot: s.Root, Now: time.Now,
 		Token: sign.Token(func(name string) (string, bool) { v, ok := s.Environ()[name]; return v, ok }),
 	})
 	if err != nil {

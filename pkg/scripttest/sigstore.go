@@ -1,0 +1,28 @@
+package scripttest
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bootkiln/bootkiln/pkg/internal/testsigstore"
+)
+
+// startSigstore makes the script a job of GitHub Actions that may sign as
+// itself, with a sigstore on this machine.
+func startSigstore(ts *testscript.TestScript, args []string) {
+	if len(args) != 0 {
+		ts.Fatalf("usage: sigstore")
+	}
+	s := testsigstore.New(ts.Value(registryKey).(*scriptRegistry).t)
+	for name, value := range s.Environ() {
+		ts.Setenv(name, value)
+	}
+	// The folder, and the one that the testing package keeps it in
+	dir := filepath.Dir(s.Root)
+	ts.Check(handOver(dir))
+	ts.Check(os.Chmod(filepath.Dir(dir), 0o755))
+	ts.Setenv("SUBJECT", testsigstore.Subject)
+	ts.Setenv("ISSUER", testsigstore.Issuer)
+}
