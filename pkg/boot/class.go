@@ -141,7 +141,7 @@ var kinds = []kind{
 		"The machine restarted before it was done: by a unit that reboots, a fault that the processor cannot handle, or a panic that reboots at once. On real hardware it would do so for ever.",
 		[]string{"kernel-architecture", "kargs-d"},
 	},
-	{PowersOff, "it switches itself off", "The machine switched itself off before it was done.", nil},
+	{PowersOff, "it switches itself off", "The machine switched itself off, or halted, before it was done.", nil},
 	{
 		NoLogin, "it comes to no login",
 		"Nobody could be asked how it goes, because no systemd opened a shell, and no login prompt appeared on the console.",
@@ -201,6 +201,7 @@ var signs = []sign{
 	{NoRoot, re(`Failed to mount .*(/sysroot|sysroot\.mount)`), false},
 	{InitrdEmergency, re(`Generating "?/run/initramfs/rdsosreport\.txt|dracut:/#|Boot has failed\. To debug|\(initramfs\) $|Refusing to continue`), true},
 	{Emergency, re(`You are in (emergency|rescue) mode|Cannot open access to console, the root account is locked|(root password for|Press Enter for) maintenance`), true},
+	{PowersOff, re(`reboot: System halted`), true},
 	{NoBootLoader, re(`No bootable device|Boot failed: not a bootable disk|BdsDxe: No bootable option|Shell> $|Operating System not found|grub rescue>`), true},
 }
 

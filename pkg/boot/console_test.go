@@ -76,6 +76,7 @@ func TestSigns(t *testing.T) {
 		{Emergency, "[    9.0] systemd[1]: Switching root.\nYou are in emergency mode. After logging in, type \"journalctl -xb\" to view"},
 		{Emergency, "Cannot open access to console, the root account is locked."},
 		{InitrdEmergency, "Welcome to Fedora Linux 43 (Initramfs)!\nYou are in emergency mode. After logging in"},
+		{PowersOff, "[    7.0] reboot: System halted"},
 		{NoBootLoader, "BdsDxe: No bootable option or device was found."},
 	} {
 		console := newConsole()

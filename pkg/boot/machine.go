@@ -94,6 +94,7 @@ func (b *booting) arguments() []string {
 		// What an image asks for with "quiet" would hide the evidence.
 		"loglevel=7", "systemd.show_status=1",
 	}
+	args = append(args, b.model.Arguments...)
 	args = append(args, guest.KernelArgs(b.model.Channel)...)
 	if b.Interact == nil {
 		// Failures that would wait for somebody to press a key end the machine.

@@ -95,8 +95,10 @@ func (m *maker) needsOSTree(ctx context.Context) (*ostreeTool, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An initramfs that cannot be read boots neither way.
-	if composefs && !m.initrd.composefs && m.initrd.problem == "" {
+	if m.initrd.problem != "" {
+		// It boots neither way, which does not depend on this machine's ostree.
+		composefs = false
+	} else if composefs && !m.initrd.composefs {
 		m.note("The image turns composefs on, and its ostree-prepare-root is too old to know of it: the root file system is mounted without.")
 		composefs = false
 	}
