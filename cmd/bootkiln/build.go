@@ -29,8 +29,8 @@ type baking struct {
 	store     storeFlags
 	format    formatFlag
 
-	// resume, ifChanged and ifNewer are publish's.
-	resume, ifChanged, ifNewer bool
+	// resume, ifChanged, ifNewer and noTags are publish's.
+	resume, ifChanged, ifNewer, noTags bool
 }
 
 func (o *baking) register(cmd *cobra.Command) {

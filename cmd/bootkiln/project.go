@@ -108,7 +108,7 @@ func (p *project) rehearse(ctx context.Context) error {
 	list := p.warnings
 	if r.Base.Distro.IsSet() {
 		o := plan.Options{Read: p.fsys, TrustFiles: trustFiles}
-		if len(r.Platforms) == 1 {
+		if len(r.Platforms) > 0 {
 			o.Platform = r.Platforms[0].Value // another machine than this may build it
 		}
 		_, problems, err := plan.New(ctx, r, o)

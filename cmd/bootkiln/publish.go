@@ -42,6 +42,7 @@ that names an image which was made later than this one. Both are exit status 0, 
 result.json says so ("unchanged", "kept").`,
 		Example: `  bootkiln publish recipe.yaml
   bootkiln publish --resume recipe.yaml
+  bootkiln publish --no-tags recipe.yaml
   COSIGN_PASSWORD=… bootkiln publish --format json recipe.yaml | jq -r '.published[].digest'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
@@ -53,6 +54,7 @@ result.json says so ("unchanged", "kept").`,
 	o.register(cmd)
 	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on where the last publish of this recipe ended")
 	registerConditions(cmd, &o.ifChanged, &o.ifNewer)
+	cmd.Flags().BoolVar(&o.noTags, "no-tags", false, "write no tag: the image is of one of several platforms, see 'bootkiln index'")
 	o.boot.register(cmd, "as the recipe says")
 	o.registry.register(cmd)
 	return cmd
@@ -71,6 +73,9 @@ func (o *baking) publish(ctx context.Context) (err error) {
 		return err
 	}
 	if err := p.publishable(); err != nil {
+		return err
+	}
+	if err := p.onePlatform(o.noTags); err != nil {
 		return err
 	}
 	options, err := o.registry.options(e)
@@ -94,6 +99,7 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	publishServices(&v.services, options, signers...)
 	placeServices(&v.services, o.store.prefix(), p.recipe.Name.Value)
 	v.input.Origin = e.origin(ctx, p)
+	v.input.NoTags = o.noTags
 	result, err := pipeline.Run(ctx, v.input, v.services)
 	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {
 		return err
@@ -120,6 +126,20 @@ func (p *project) publishable() error {
 	return p.problem(problems.Err())
 }
 
+// onePlatform refuses to give the tags of an image for several platforms to that
+// of one.
+func (p *project) onePlatform(noTags bool) error {
+	platforms := p.recipe.Platforms
+	if noTags || len(platforms) < 2 {
+		return nil
+	}
+	return p.problem(diag.List{{
+		Pos: platforms[1].Pos, Path: "platforms[1]", Code: "several-platforms",
+		Message: fmt.Sprintf("the image is for %d platforms, and the tags would name that of this machine alone", len(platforms)),
+		Hint:    "publish --no-tags on a machine of each, and then bring them together with 'bootkiln index --recipe'",
+	}}.Err())
+}
+
 // needsKey reports whether the image goes to a registry, where it is signed.
 func (p *project) needsKey() bool {
 	return slices.ContainsFunc(p.recipe.Publish, func(t recipe.Target) bool { return !t.IsPlace() })
@@ -128,6 +148,9 @@ func (p *project) needsKey() bool {
 // writeResult prints what stands where now.
 func (e *env) writeResult(r *pipeline.Result) error {
 	for _, p := range r.Published {
+		if p.Digest == "" {
+			continue // why, has been said
+		}
 		for _, tag := range p.Tags {
 			if err := e.printf("%s:%s\n", p.Repository, tag); err != nil {
 				return err
@@ -214,7 +237,7 @@ func summary(r *pipeline.Result, failure error) string {
 			fmt.Fprintf(&b, "* `%s:%s`\n", p.Repository, tag)
 		}
 		if p.Unchanged {
-			b.WriteString("It was there already.\n")
+			b.WriteString("\nIt was there already.\n")
 		}
 		if command := switchCommand(p); command != "" {
 			fmt.Fprintf(&b, "\n    %s\n", command)

@@ -75,7 +75,7 @@ only then writes the tags.`,
 		newInitCmd(e, g), newValidateCmd(e), newPlanCmd(e, g), newRenderCmd(e, g), newBuildCmd(e, g), newPublishCmd(e, g), newSchemaCmd(e), newCiCmd(e))
 	add("image",
 		newCheckCmd(e, g), newExplainCmd(e), newBootCmd(e, g), newChunkCmd(e, g), newDiffCmd(e), newPushCmd(e, g), newSignCmd(e), newVerifyCmd(e, g),
-		newCopyCmd(e, g), newTagsCmd(e), newPruneCmd(e, g))
+		newIndexCmd(e, g), newCopyCmd(e, g), newTagsCmd(e), newPruneCmd(e, g))
 	add("host",
 		newKeygenCmd(e), newLoginCmd(e), newLogoutCmd(e), newDoctorCmd(e), newVersionCmd(e))
 	return root

@@ -178,17 +178,15 @@ func (p *planner) base(ctx context.Context) error {
 
 // platforms refuses to build for another machine than this one: steps run
 // programs of the image, and what they leave behind is for the machine's own
-// architecture.
+// architecture. Of several platforms, each is built on a machine of its own.
 func (p *planner) platforms() {
 	const hint = "a build is for one platform, that of the machine: for another one, build on a machine of that architecture"
 	words := p.r.Platforms
+	here := slices.ContainsFunc(words, func(w recipe.String) bool { return w.Value == p.o.Platform })
 	for i, w := range words {
-		if w.Value != p.o.Platform {
+		if !here {
 			p.problem(w.Pos, "unsupported-platform", fmt.Sprintf("platforms[%d]", i), hint,
 				"the platform %q cannot be built on this machine, which is %q", w.Value, p.o.Platform)
-		} else if len(words) > 1 {
-			p.problem(w.Pos, "unsupported-platform", fmt.Sprintf("platforms[%d]", i), hint,
-				"the platform %q is one of %d", w.Value, len(words))
 		}
 	}
 	if arch := p.plan.Base.Architecture; arch != "" && "linux/"+arch != p.o.Platform {

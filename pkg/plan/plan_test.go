@@ -258,7 +258,8 @@ func TestPlatforms(t *testing.T) {
 		"the machine's":            {"platforms: [linux/arm64]", "arm64", "linux/arm64", nil},
 		"this program's":           {"platforms: [linux/" + runtime.GOARCH + "]", runtime.GOARCH, "", nil},
 		"another":                  {"platforms: [linux/arm64]", "", "linux/amd64", []string{"recipe.yaml:4:13 platforms[0]"}},
-		"the machine's and others": {"platforms: [linux/amd64, linux/arm64]", "", "linux/amd64", []string{"recipe.yaml:4:13 platforms[0]", "recipe.yaml:4:26 platforms[1]"}},
+		"the machine's and others": {"platforms: [linux/amd64, linux/arm64]", "", "linux/arm64", nil},
+		"others":                   {"platforms: [linux/amd64, linux/arm64]", "", "linux/s390x", []string{"recipe.yaml:4:13 platforms[0]", "recipe.yaml:4:26 platforms[1]"}},
 		"another base":             {"", "s390x", "linux/amd64", []string{"recipe.yaml:3:15 base.image"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package scripttest
 
 import (
+	"cmp"
 	"encoding/json"
 	"io/fs"
 	"maps"
@@ -105,12 +106,18 @@ func layout(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("usage: layout DIR NAME [NAME=TEXT | NAME]…")
 	}
 	dir := ts.MkAbs(args[0])
+	// All but the kernel is for amd64, whatever the image is for.
+	arch := cmp.Or(ts.Getenv("ARCHITECTURE"), "amd64")
+	files := changed(ts, args[2:])
+	if arch != "amd64" {
+		files[modules+"/vmlinuz"] = fake.Text(fake.Kernel(kver, arch))
+	}
 	blobs := fake.Blobs{}
 	desc := blobs.Manifest(imgspecv1.Image{
-		Platform: imgspecv1.Platform{OS: "linux", Architecture: "amd64"},
+		Platform: imgspecv1.Platform{OS: "linux", Architecture: arch},
 		Config:   imgspecv1.ImageConfig{Labels: map[string]string{"containers.bootc": "1", "org.opencontainers.image.version": "1.2"}},
 		History:  []imgspecv1.History{{CreatedBy: "kiln"}},
-	}, changed(ts, args[2:]))
+	}, files)
 	desc.Annotations = map[string]string{imgspecv1.AnnotationRefName: args[1]}
 	ts.Check(os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755))
 	for d, content := range blobs {
