@@ -15,9 +15,10 @@ var published = &pipeline.Result{
 	Published: []pipeline.Published{
 		{
 			Pinned: image.Pinned{Repository: "ghcr.io/me/kiln", Digest: "sha256:12ab", Size: 1_234_567_890, Layers: 12},
-			Signed: true, Verified: true, Tags: []string{"1.0.20231114", "latest"},
+			Signed: true, Verified: true, Tags: []string{"1.0.20231114", "latest"}, Unchanged: true,
 		},
 		{Pinned: image.Pinned{Repository: "quay.io/me/kiln", Digest: "sha256:34cd", Size: 999, Layers: 1}, Tags: []string{}},
+		{Target: "oci:out/kiln", Error: "no room", Tags: []string{}},
 	},
 	OptionalUnavailable: []string{"rare", "rarer"},
 	Stages:              []pipeline.StageTime{{Name: "plan", Seconds: 0.04}, {Name: "build", Seconds: 62.5}},
@@ -33,6 +34,10 @@ func TestWriteResult(t *testing.T) {
 ghcr.io/me/kiln:latest
   digest    sha256:12ab
   size      1.2 GB in 12 layers
+  unchanged
+  machines  bootc switch --enforce-container-sigpolicy ghcr.io/me/kiln:latest
+            the image itself demands no signature of its updates: add to the recipe
+            trust: {keys: [cosign.pub], scope: ghcr.io/me/kiln}
 quay.io/me/kiln
   digest    sha256:34cd
   size      999 B in 1 layer
@@ -55,8 +60,14 @@ func TestSummary(t *testing.T) {
 * ` + "`ghcr.io/me/kiln:1.0.20231114`" + `
 * ` + "`ghcr.io/me/kiln:latest`" + `
 
+It was there already.
+
+    bootc switch --enforce-container-sigpolicy ghcr.io/me/kiln:latest
+
 ` + "`quay.io/me/kiln@sha256:34cd`" + `, 999 B in 1 layer
 
+
+Nothing came to ` + "`oci:out/kiln`" + `.
 
 Optional packages that could not be installed:
 

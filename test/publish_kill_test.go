@@ -1,0 +1,311 @@
+//go:build e2e
+
+package test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/bootkiln/bootkiln/test/faultproxy"
+)
+
+// transaction is a project that was built and published once, so that each further
+// publish is the transaction alone: it resumes that run, with another target.
+type transaction struct {
+	*registryBed
+	*project
+	keys keys
+	n    int
+}
+
+func newTransaction(t *testing.T) *transaction {
+	t.Helper()
+	x := &transaction{registryBed: newRegistryBed(t, registryConfig{}), project: newProject(t), keys: newKeys(t)}
+	x.aim(t)
+	// What cannot be kept in a layer of its own is in one of a few.
+	bootkiln(t, x.publishing()...).want(t, 0)
+	return x
+}
+
+// aim has the recipe name a repository that there is not yet, and returns it.
+func (x *transaction) aim(t *testing.T, more ...string) string {
+	t.Helper()
+	x.n++
+	x.repository = fmt.Sprintf("os/e2e-%d", x.n)
+	x.project.write(t, append([]string{
+		"chunk: {layers: 8}", "boot: off", "sign: {key: " + x.keys.private + "}",
+		fmt.Sprintf("publish:\n  - {to: %s/%s, tags: [latest, \"{version}\"]}", x.Host, x.repository),
+	}, more...)...)
+	return x.repository
+}
+
+func (x *transaction) publishing(more ...string) []string {
+	return x.args("publish", append([]string{"--cert-dir", x.ca.dir, "--creds", registryUser + ":" + registryPassword}, more...)...)
+}
+
+// whole fails the test unless each tag of the repository names an image that is
+// there with all its blobs, signed and attested. It returns the tags.
+func (x *transaction) whole(t *testing.T, repository string) map[string]digest.Digest {
+	t.Helper()
+	tags := map[string]digest.Digest{}
+	for _, tag := range x.registry.tags(t, repository) {
+		if strings.HasPrefix(tag, "sha256-") {
+			continue
+		}
+		raw := x.registry.manifest(t, repository, tag)
+		tags[tag] = digest.FromBytes(raw)
+		var m imgspecv1.Manifest
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Errorf("%s:%s: %v", repository, tag, err)
+		}
+		for _, beside := range []string{".sig", ".att"} {
+			if !x.registry.has(t, repository, "sha256-"+tags[tag].Encoded()+beside) {
+				t.Errorf("%s:%s has no %s", repository, tag, beside)
+			}
+		}
+		for _, b := range append(m.Layers, m.Config) {
+			resp, err := x.registry.do(t, http.MethodHead, "/v2/"+repository+"/blobs/"+b.Digest.String(), nil, nil)
+			if err != nil || resp.StatusCode != http.StatusOK || resp.ContentLength != b.Size {
+				t.Errorf("%s:%s lacks %s: %v", repository, tag, b.Digest, err)
+			}
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+		}
+	}
+	return tags
+}
+
+// watch looks at the tags all the time until the returned function is called.
+func (x *transaction) watch(t *testing.T, repository string) (stop func()) {
+	t.Helper()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				x.whole(t, repository)
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}
+
+// largest is the size of the largest blob of the layout.
+func (x *transaction) largest(t *testing.T) (n int64) {
+	t.Helper()
+	blobs, err := os.ReadDir(filepath.Join(x.out, "layout", "blobs", "sha256"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blobs {
+		info, err := b.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n = max(n, info.Size())
+	}
+	return n
+}
+
+// sentTo is how many bytes of blobs were sent to a repository since the last
+// Forget, and sent the number of requests that there were.
+func (x *transaction) sentTo(repository string) int64 {
+	return x.Sent(http.MethodPatch, "/v2/"+repository+"/blobs/uploads/")
+}
+
+// TestKilledDuringThePublish kills a publish twenty times, each time at another
+// request, before or after the registry did what it was asked for, and resumes it.
+func TestKilledDuringThePublish(t *testing.T) {
+	x := newTransaction(t)
+	x.Forget()
+	x.aim(t)
+	bootkiln(t, x.publishing("--resume")...).want(t, 0, "passed already")
+	all := len(x.Requests())
+	whole := x.sentTo(x.repository)
+	if all < 40 || whole == 0 {
+		t.Fatalf("%d requests sent %d bytes: this test sees nothing", all, whole)
+	}
+	dice := rand.New(rand.NewPCG(7, 7))
+	for i := range 20 {
+		// One of each twentieth, so that every part of the way is hit.
+		at := all*i/20 + dice.IntN(max(all/20, 1))
+		t.Run(fmt.Sprintf("at request %d of %d", at, all), func(t *testing.T) {
+			repository := x.aim(t)
+			hit, dead := make(chan struct{}), make(chan struct{})
+			x.Mend()
+			x.Forget()
+			fault := faultproxy.Fault{Skip: at, Cut: faultproxy.Closed, Then: func() { close(hit); <-dead }}
+			if i%2 == 1 {
+				fault.Read = -1
+			}
+			x.Fail(t, fault)
+			stop := x.watch(t, repository)
+			r := start(t, x.publishing("--resume")...)
+			select {
+			case <-hit:
+			case <-r.ended:
+				t.Errorf("it ended before:\n%s", r.said())
+			}
+			if err := r.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+			r.wait()
+			close(dead)
+			x.whole(t, repository)
+
+			x.Mend()
+			before := x.sentTo(repository)
+			bootkiln(t, x.publishing("--resume")...).want(t, 0, "was built already")
+			stop()
+			tags := x.whole(t, repository)
+			if len(tags) != 2 || tags["latest"] != x.result(t).Published[0].Digest || tags["latest"] != tags["12"] {
+				t.Errorf("tags %v", tags)
+			}
+			// Those that were under way are sent once more, and nothing else is.
+			if after := x.sentTo(repository) - before; before > 0 && after > whole {
+				t.Errorf("%d bytes were sent after %d, of %d", after, before, whole)
+			}
+			if sent := x.sentTo(repository); sent > whole+int64(parallel)*x.largest(t) {
+				t.Errorf("%d bytes were sent, of %d", sent, whole)
+			}
+		})
+	}
+}
+
+// parallel is how many blobs are under way at a time.
+const parallel = 4
+
+// TestPublishFaultMatrix refuses each step of the transaction once and for all. No
+// tag names what is not whole, the status is that of a registry, and the next run
+// needs no more than what was missing.
+func TestPublishFaultMatrix(t *testing.T) {
+	x := newTransaction(t)
+	denied := []byte(`{"errors":[{"code":"DENIED","message":"made up"}]}`)
+	for _, c := range []struct {
+		name         string
+		method, path string
+		// restart has the registry restarted instead of refusing.
+		restart bool
+		// tags is how many there are afterwards.
+		tags int
+	}{
+		{"preflight refused", "POST", `/blobs/uploads/$`, false, 0},
+		{"manifest refused", "PUT", `/manifests/sha256:`, false, 0},
+		{"signature refused", "PUT", `/manifests/sha256-[0-9a-f]+\.sig$`, false, 0},
+		{"attestation refused", "PUT", `/manifests/sha256-[0-9a-f]+\.att$`, false, 0},
+		{"first tag refused", "PUT", `/manifests/12$`, false, 0},
+		{"last tag refused", "PUT", `/manifests/latest$`, false, 1},
+		{"restarted before the manifest", "PUT", `/manifests/sha256:`, true, 2},
+		{"restarted before the signature", "PUT", `/manifests/sha256-[0-9a-f]+\.sig$`, true, 2},
+		{"restarted before the attestation", "PUT", `/manifests/sha256-[0-9a-f]+\.att$`, true, 2},
+		{"restarted before the tag", "PUT", `/manifests/12$`, true, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			repository := x.aim(t)
+			x.Mend()
+			x.Forget()
+			fault := faultproxy.Fault{Method: c.method, Path: c.path, Status: http.StatusForbidden, Body: denied, Times: -1}
+			if c.restart {
+				fault = faultproxy.Fault{Method: c.method, Path: c.path, Cut: faultproxy.Reset, Then: func() { x.registry.restart(t) }}
+			}
+			x.Fail(t, fault)
+			stop := func() {}
+			if !c.restart { // a watcher cannot look into a registry that is down
+				stop = x.watch(t, repository)
+			}
+			o := bootkiln(t, x.publishing("--resume")...)
+			stop()
+			if c.restart {
+				o.want(t, 0)
+			} else {
+				o.want(t, 5, "the login has no right to do this", "hint: ")
+			}
+			if tags := x.whole(t, repository); len(tags) != c.tags {
+				t.Errorf("tags %v", tags)
+			}
+			x.Mend()
+			x.Forget()
+			bootkiln(t, x.publishing("--resume")...).want(t, 0)
+			if tags := x.whole(t, repository); len(tags) != 2 {
+				t.Errorf("tags %v", tags)
+			}
+			if sent := x.sentTo(repository); c.name != "preflight refused" && sent > 1<<20 {
+				t.Errorf("%d bytes were sent again", sent) // those of a signature may be
+			}
+		})
+	}
+}
+
+// TestPublishToSeveralTargets has one that fails, and places that are no registry.
+func TestPublishToSeveralTargets(t *testing.T) {
+	x := newTransaction(t)
+	places := t.TempDir()
+	name := "localhost/bootkiln/" + x.mark + "-copy"
+	repository := x.aim(t,
+		"  - {to: "+x.Host+"/os/mirror}",
+		fmt.Sprintf("  - {to: %q, tags: [\"{version}\"]}", "oci-archive:"+places+"/image-{version}.tar"),
+		fmt.Sprintf("  - {to: %q}", "docker-archive:"+places+"/docker.tar"),
+		fmt.Sprintf("  - {to: %q}", "oci:"+places+"/layout"),
+		fmt.Sprintf("  - {to: %q}", "containers-storage:"+name))
+	t.Cleanup(func() {
+		if _, err := machineStore(t).DeleteImage(name+":latest", true); err != nil {
+			t.Error(err)
+		}
+	})
+	x.Fail(t, faultproxy.Fault{Method: "PUT", Path: "/v2/" + repository + "/manifests/sha256:", Status: 403, Times: -1})
+	o := bootkiln(t, x.publishing("--resume")...)
+	o.want(t, 5, "1 of 6 targets failed: "+x.Host+"/"+repository)
+	result := x.result(t)
+	if p := result.Published; len(p) != 6 || p[0].Error == "" || p[1].Error != "" || !p[1].Verified || p[2].Digest != p[1].Digest || p[4].Digest != p[1].Digest {
+		t.Errorf("%+v", p)
+	}
+	if tags := x.whole(t, "os/mirror"); len(tags) != 1 {
+		t.Errorf("the mirror has %v", tags)
+	}
+	for _, place := range []string{"oci-archive:" + places + "/image-12.tar", "docker-archive:" + places + "/docker.tar", "oci:" + places + "/layout", name} {
+		bootkiln(t, "check", place).want(t, 0)
+	}
+	x.Mend()
+	x.Forget()
+	o = bootkiln(t, x.publishing("--resume", "--if-changed")...)
+	o.want(t, 0, "is there already")
+	if !strings.Contains(o.stdout, "bootc switch --enforce-container-sigpolicy "+x.Host+"/"+repository+":latest") {
+		t.Errorf("it prints:\n%s", o.stdout)
+	}
+	if p := x.result(t).Published; p[0].Unchanged || !p[1].Unchanged {
+		t.Errorf("%+v", p)
+	}
+	if sent := x.sentTo("os/mirror"); sent != 0 {
+		t.Errorf("%d bytes were sent to the mirror again", sent)
+	}
+
+	// A recipe of another image is one.
+	recipe, err := os.ReadFile(x.recipe())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, x.recipe(), bytes.Replace(recipe, []byte("of a test"), []byte("of another"), 1))
+	bootkiln(t, x.publishing("--resume")...).want(t, 3, "changed-recipe", "publish without --resume")
+	if err := os.Remove(filepath.Join(x.out, "journal.json")); err != nil {
+		t.Fatal(err)
+	}
+	bootkiln(t, x.publishing("--resume")...).want(t, 2, "reading journal", "publish without --resume")
+}
