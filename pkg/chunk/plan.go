@@ -123,6 +123,9 @@ type Group struct {
 	// version is a digest over what is known of the files without reading
 	// them; another one says that the group has changed.
 	version uint32
+	// packages is a digest over the versions of the packages that the group
+	// depends on, 0 where it depends on none; see note.
+	packages uint32
 	// names and contents are of the files to Track: contents (with names) of
 	// all of them, names only of a part that stays as it is. A plan that was
 	// decoded has them in place of Files; see seal.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // Prediction is what a client of the previous image fetches for the next one,
@@ -32,6 +31,11 @@ type Cause struct {
 	// Moved says that the group itself did not change: its files are divided
 	// among layers in another way now.
 	Moved bool `json:"moved"`
+	// Files say what changed in a group although its packages did not
+	// ("etc/machine-id: content"): the first few, where the previous image's
+	// layer could be read. Whoever makes them anew with every build makes every
+	// machine download the layer.
+	Files []string `json:"files,omitempty"`
 }
 
 // Predict compares the plans of two images whose layers were written. previous
@@ -61,7 +65,7 @@ func Predict(previous, next *Plan) Prediction {
 		for j := range l.Groups {
 			g := &l.Groups[j]
 			size := int64(float64(l.Size) * float64(g.Estimate) / float64(estimate))
-			base := strings.TrimSuffix(strings.SplitN(g.Name, partMark, 2)[0], stillMark)
+			base := baseName(g.Name)
 			whole[base] += size
 			if len(g.Sum) == 0 || !bytes.Equal(g.Sum, sums[g.Name]) {
 				changed[base] = true

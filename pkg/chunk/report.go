@@ -128,6 +128,9 @@ func (p *Prediction) writeText(b *bytes.Buffer) {
 			why = fmt.Sprintf(" (%s of it what is in the same layer)", humanize.Bytes(uint64(c.Dragged)))
 		}
 		fmt.Fprintf(b, "%9s  %s%s\n", humanize.Bytes(uint64(c.Own+c.Dragged)), diag.Printable(c.Group), why)
+		for _, file := range c.Files {
+			fmt.Fprintf(b, "%9s  - %s\n", "", diag.Printable(file))
+		}
 	}
 }
 

@@ -114,7 +114,11 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 		return nil, err
 	}
 	plan.Notes = slices.Concat(had.notes, plan.Notes)
-	return newReport(had, plan, jobs), nil
+	report := newReport(had, plan, jobs)
+	if report.Update != nil {
+		err = w.blame(ctx, had, plan, jobs, report.Update)
+	}
+	return report, err
 }
 
 // PlanLabel is the label of a configuration that holds its plan. Annotations of layers would be
@@ -126,7 +130,11 @@ type previous struct {
 	there   bool
 	plan    *Plan // nil where it has none that can be kept
 	diffIDs []digest.Digest
-	notes   []string
+	// layers is the image itself, nil where its layers cannot be read one by
+	// one, and names what is in them.
+	layers image.Layered
+	names  []string
+	notes  []string
 }
 
 // readPrevious reads an image's plan out of its configuration. One that cannot
@@ -140,6 +148,7 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 		return p, fmt.Errorf("reading the previous image: %w", err)
 	}
 	p.there, p.diffIDs = true, config.RootFS.DiffIDs
+	p.layers, _ = img.(image.Layered)
 	text, ok := config.Config.Labels[PlanLabel]
 	if !ok {
 		p.notes = []string{img.Location() + " has no plan that could be kept: machines that have it download all of the image once"}
@@ -147,6 +156,9 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 	}
 	if p.plan, err = DecodePlan(text); err != nil {
 		p.notes = []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}
+	}
+	for _, h := range config.History {
+		p.names = append(p.names, h.Comment)
 	}
 	return p, nil
 }
@@ -188,5 +200,7 @@ func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
+	list, _ := sources(packages)
+	plan.note(list)
 	return plan, w.archive.retime(plan)
 }
