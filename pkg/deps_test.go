@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
 	"pkg/internal/testsigstore": {},
 	"pkg/internal/layermodel":   {"pkg/chunk", "pkg/packagedb"},
+	"pkg/internal/updatecost":   {"pkg/chunk", "pkg/image", "pkg/internal/layermodel"},
 	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry", "pkg/internal/testsigstore"},
 }
 
