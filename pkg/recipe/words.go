@@ -102,8 +102,8 @@ var identity = []word[Recipe]{
 	},
 	{
 		key:      "platforms",
-		doc:      "The platform to build for. A build is for one, that of the machine that builds, which is the default.",
-		examples: []string{"[linux/amd64]"},
+		doc:      "The platforms that the image is for. A build is for one, that of the machine that builds, which is the default; of several, each is published by a machine of its own, without tags, and the command index brings them together.",
+		examples: []string{"[linux/amd64]", "[linux/amd64, linux/arm64]"},
 		value:    texts(platformRule, func(r *Recipe) *[]String { return &r.Platforms }),
 	},
 }
