@@ -96,6 +96,7 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	o.boot.overrule(v.input.Recipe)
 	bootServices(&v.services, options)
 	chunkServices(&v.services, options, e.layerCache())
+	options.MountFrom = p.mountable()
 	publishServices(&v.services, options, signers...)
 	placeServices(&v.services, o.store.prefix(), p.recipe.Name.Value)
 	v.input.Origin = e.origin(ctx, p)
@@ -138,6 +139,21 @@ func (p *project) onePlatform(noTags bool) error {
 		Message: fmt.Sprintf("the image is for %d platforms, and the tags would name that of this machine alone", len(platforms)),
 		Hint:    "publish --no-tags on a machine of each, and then bring them together with 'bootkiln index --recipe'",
 	}}.Err())
+}
+
+// mountable are the repositories that may hold layers of the image already: that
+// of its base, and those that it goes to.
+func (p *project) mountable() []string {
+	var names []string
+	if base, _, err := splitReference(strings.TrimPrefix(p.recipe.Base.Image.Value, "docker://")); err == nil {
+		names = append(names, base)
+	}
+	for _, t := range p.recipe.Publish {
+		if !t.IsPlace() {
+			names = append(names, t.To.Value)
+		}
+	}
+	return names
 }
 
 // needsKey reports whether the image goes to a registry, where it is signed.
