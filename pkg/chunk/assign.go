@@ -217,7 +217,7 @@ func (a *assigner) newGroup(name string, files []int32, still bool) *Group {
 func (a *assigner) timeOf(i int32, still bool) int64 {
 	f := &a.files[i]
 	id := a.owner[i]
-	if still || id == nobody || a.epochs[id].IsZero() || strings.HasPrefix(f.Name, "etc/") || strings.HasPrefix(f.Name, "usr/etc/") {
+	if still || id == nobody || a.epochs[id].IsZero() || inEtc(f.Name) {
 		return a.epoch
 	}
 	return min(f.Time.Unix(), a.epochs[id].Unix())
@@ -244,7 +244,8 @@ func (a *assigner) sourceEpochs() []time.Time {
 	count := make([]map[int64]int, len(a.sources))
 	for i, f := range a.files {
 		id := a.owner[i]
-		if id == nobody || !a.sources[id].built.IsZero() || !f.Mode.IsRegular() || f.Time.IsZero() || pythonSource(f.Name) != "" {
+		if id == nobody || !a.sources[id].built.IsZero() || !f.Mode.IsRegular() || f.Time.IsZero() || pythonSource(f.Name) != "" ||
+			inEtc(f.Name) { // of the epoch in an image that was chunked before
 			continue
 		}
 		if count[id] == nil {

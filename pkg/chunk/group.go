@@ -181,16 +181,20 @@ func (s *sorter) group(i int) string {
 		}
 	}
 	owner := s.owner[i]
-	inEtc := strings.HasPrefix(f.Name, "etc/") || strings.HasPrefix(f.Name, "usr/etc/")
 	switch {
-	case owner != nobody && (!inEtc || f.Size >= stateful):
+	case owner != nobody && (!inEtc(f.Name) || f.Size >= stateful):
 		return s.sources[owner].name
 	case f.Mode.IsRegular() && f.Size >= alone:
 		return "/" + f.Name
-	case inEtc:
+	case inEtc(f.Name):
 		return "/etc"
 	}
 	return folderOf(f.Name)
+}
+
+// inEtc says that a file is in /etc, or where ostree has what is to be there.
+func inEtc(name string) bool {
+	return strings.HasPrefix(name, "etc/") || strings.HasPrefix(name, "usr/etc/")
 }
 
 // kernelFile knows the places of kernels and their initramfs. Modules that do
