@@ -26,9 +26,10 @@ const (
 // actions are the actions that workflows use, by full commit: a tag can be
 // moved.
 var actions = map[string]string{
-	"actions/checkout":        "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
-	"actions/setup-go":        "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e # v7.0.0",
-	"actions/upload-artifact": "043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1",
+	"actions/checkout":          "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+	"actions/setup-go":          "b7ad1dad31e06c5925ef5d2fc7ad053ef454303e # v7.0.0",
+	"actions/upload-artifact":   "043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1",
+	"actions/download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
 }
 
 // action is what follows "uses:".
@@ -58,7 +59,8 @@ type Workflow struct {
 
 // GitHub returns the workflow that builds a recipe every night, for pull
 // requests and for each push to the branch, and publishes it but for pull
-// requests. The list has what of the recipe no runner can have, at its place;
+// requests: where the recipe is for several platforms, each on a runner of its own,
+// and then all of them as an index. The list has what of the recipe no runner can have, at its place;
 // the text is nil when one of them is an error.
 func GitHub(r *recipe.Recipe, w Workflow) ([]byte, diag.List) {
 	p, problems := newPage(r, w)
@@ -87,11 +89,16 @@ func newPage(r *recipe.Recipe, w Workflow) (*page, diag.List) {
 	p.Variables = slices.Compact(p.Variables)
 
 	var problems diag.List
-	p.runner(r)
+	p.runner(r, &problems)
 	p.base(r, &problems)
 	p.targets(r)
 	p.key(r, &problems)
 	p.secrets(r, &problems)
+	if p.Own != "" {
+		for i := range p.Matrix {
+			p.Matrix[i].Runner = "[self-hosted, linux, " + ownLabels[p.Matrix[i].Arch] + "]"
+		}
+	}
 	return p, problems
 }
 
@@ -112,6 +119,8 @@ type page struct {
 	// Runner is the kind of machine that publishes, Checker the one that looks
 	// at pull requests.
 	Runner, Checker string
+	// Matrix has the platforms where there are several, nil for one.
+	Matrix []machine
 	// Own says what a machine of the user's has that no other one has. Nothing is
 	// deleted there. "" for a machine of GitHub's.
 	Own string
@@ -129,15 +138,41 @@ type page struct {
 	Secrets []secret
 }
 
+// machine is what a platform is built on.
+type machine struct{ Platform, Arch, Runner string }
+
+// runners are GitHub's machines, and ownLabels what it calls a user's own, by
+// architecture.
+var (
+	runners   = map[string]string{"amd64": "ubuntu-24.04", "arm64": "ubuntu-24.04-arm"}
+	ownLabels = map[string]string{"amd64": "X64", "arm64": "ARM64"}
+)
+
 // login is a registry and the secrets that hold the login for it.
 type login struct {
 	Host, User, Password string
 	// Package says that it is GitHub's own registry, with the workflow's token.
 	Package bool
+	// Target says that the image goes there.
+	Target bool
 }
 
-// secret is a secret of the environment that the publishing job runs in.
-type secret struct{ Name, What string }
+// secret is a secret of the environment that the publishing job runs in. Those
+// that sign are needed by who makes an index, too.
+type secret struct {
+	Name, What string
+	Signs      bool
+}
+
+// Targets are the logins of the registries that the image goes to.
+func (p *page) Targets() []login {
+	return slices.DeleteFunc(slices.Clone(p.Logins), func(l login) bool { return !l.Target })
+}
+
+// Signing are the secrets that sign.
+func (p *page) Signing() []secret {
+	return slices.DeleteFunc(slices.Clone(p.Secrets), func(s secret) bool { return !s.Signs })
+}
 
 // Packages reports whether the image goes to GitHub's registry.
 func (p *page) Packages() bool {
@@ -149,7 +184,7 @@ func (p *page) Setup() []secret {
 	all := slices.DeleteFunc(slices.Clone(p.Secrets), func(s secret) bool { return setByGitHub(s.Name) })
 	for _, l := range p.Logins {
 		if !l.Package {
-			all = append(all, secret{l.User, "a user name for " + l.Host}, secret{l.Password, "a password or token for it"})
+			all = append(all, secret{Name: l.User, What: "a user name for " + l.Host}, secret{Name: l.Password, What: "a password or token for it"})
 		}
 	}
 	return all
@@ -173,11 +208,26 @@ func (p *page) Minute() int {
 	return 5 + 2*int(h.Sum32()%12)
 }
 
-// runner chooses the machine: a build is for the architecture that it runs on.
-func (p *page) runner(r *recipe.Recipe) {
-	p.Runner = "ubuntu-24.04"
-	if len(r.Platforms) > 0 && strings.HasPrefix(r.Platforms[0].Value, "linux/arm64") {
-		p.Runner = "ubuntu-24.04-arm"
+// runner chooses the machines: a build is for the architecture that it runs on.
+func (p *page) runner(r *recipe.Recipe, problems *diag.List) {
+	p.Runner = runners["amd64"]
+	for i, platform := range r.Platforms {
+		_, arch, _ := strings.Cut(platform.Value, "/")
+		runner, ok := runners[arch]
+		if !ok {
+			problems.Add(diag.Diagnostic{
+				Pos: platform.Pos, Path: fmt.Sprintf("platforms[%d]", i), Code: "no-runner-has-it",
+				Message: fmt.Sprintf("GitHub has no runner of the platform %q", platform.Value),
+				Hint:    "publish it without tags on a machine of that architecture, and make the index there: 'bootkiln index --recipe'",
+			})
+			continue
+		}
+		if i == 0 {
+			p.Runner = runner
+		}
+		if len(r.Platforms) > 1 {
+			p.Matrix = append(p.Matrix, machine{platform.Value, arch, runner})
+		}
 	}
 	p.Checker = p.Runner
 }
@@ -212,7 +262,7 @@ func (p *page) base(r *recipe.Recipe, problems *diag.List) {
 		return
 	}
 	if host == redHat {
-		p.login(host)
+		p.login(host, false)
 		p.Closed = host + " asks for a login"
 		if !slices.ContainsFunc(r.Secrets, func(s recipe.Secret) bool { return s.ID.Value == entitlement }) {
 			p.own("has a subscription to RHEL")
@@ -224,16 +274,17 @@ func (p *page) base(r *recipe.Recipe, problems *diag.List) {
 func (p *page) targets(r *recipe.Recipe) {
 	for _, t := range r.Publish {
 		if host, ok := hostOf(t.To.Value); ok {
-			p.login(host)
+			p.login(host, true)
 		}
 	}
 }
 
-func (p *page) login(host string) {
-	if slices.ContainsFunc(p.Logins, func(l login) bool { return l.Host == host }) {
+func (p *page) login(host string, target bool) {
+	if i := slices.IndexFunc(p.Logins, func(l login) bool { return l.Host == host }); i >= 0 {
+		p.Logins[i].Target = p.Logins[i].Target || target
 		return
 	}
-	l := login{Host: host, Package: host == "ghcr.io"}
+	l := login{Host: host, Package: host == "ghcr.io", Target: target}
 	if !l.Package {
 		name := strings.Map(func(c rune) rune {
 			if c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
@@ -266,8 +317,8 @@ func (p *page) key(r *recipe.Recipe, problems *diag.List) {
 	switch {
 	case !key.IsSet():
 	case scheme == "env" && isURI:
-		p.secret(rest, "the text of "+KeyPrefix+".key")
-		p.secret("COSIGN_PASSWORD", "its password")
+		p.secret(secret{rest, "the text of " + KeyPrefix + ".key", true})
+		p.secret(secret{"COSIGN_PASSWORD", "its password", true})
 	case isURI:
 		problems.Add(diag.Diagnostic{
 			Pos: key.Pos, Path: "sign.key", Severity: diag.Warning, Code: "key-service",
@@ -288,10 +339,10 @@ func (p *page) secrets(r *recipe.Recipe, problems *diag.List) {
 	for _, s := range r.Secrets {
 		switch {
 		case s.Env.IsSet() && s.ID.Value == entitlement:
-			p.secret(s.Env.Value, "what \"cat /etc/pki/entitlement/*.pem\" prints on a registered machine")
+			p.secret(secret{Name: s.Env.Value, What: "what \"cat /etc/pki/entitlement/*.pem\" prints on a registered machine"})
 			p.Closed = "packages of RHEL take a subscription"
 		case s.Env.IsSet():
-			p.secret(s.Env.Value, fmt.Sprintf("the recipe's secret %q", s.ID.Value))
+			p.secret(secret{Name: s.Env.Value, What: fmt.Sprintf("the recipe's secret %q", s.ID.Value)})
 			p.Closed = "steps of the recipe take secrets"
 		case path.IsAbs(s.File.Value):
 			p.own("has " + s.File.Value)
@@ -306,8 +357,8 @@ func (p *page) secrets(r *recipe.Recipe, problems *diag.List) {
 	}
 }
 
-func (p *page) secret(name, what string) {
-	if !slices.ContainsFunc(p.Secrets, func(s secret) bool { return s.Name == name }) {
-		p.Secrets = append(p.Secrets, secret{name, what})
+func (p *page) secret(new secret) {
+	if !slices.ContainsFunc(p.Secrets, func(s secret) bool { return s.Name == new.Name }) {
+		p.Secrets = append(p.Secrets, new)
 	}
 }

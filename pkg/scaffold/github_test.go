@@ -49,6 +49,26 @@ publish:
 			Variables: []string{"HUB_USER", "GITHUB_REPOSITORY_OWNER", "HUB_USER"},
 		},
 	},
+	// Each platform has a runner, and together they have an index.
+	"platforms": {
+		recipe: `
+base: {image: registry.redhat.io/rhel10/rhel-bootc:10.1, distro: rhel-10}
+platforms: [linux/amd64, linux/arm64]
+secrets: [{id: rhsm, env: RHSM}]
+sign: {key: "env://COSIGN_PRIVATE_KEY", keyless: true}
+publish: [{to: ghcr.io/me/kiln, private: true}, {to: "oci-archive:kiln.tar"}]
+`,
+		Workflow: scaffold.Workflow{Recipe: "recipe.yaml"},
+	},
+	"platforms-open": {
+		recipe: `
+base: {image: quay.io/fedora/fedora-bootc:44, distro: fedora-44}
+platforms: [linux/arm64, linux/amd64]
+sign: {key: "env://COSIGN_PRIVATE_KEY"}
+publish: [{to: ghcr.io/me/kiln}]
+`,
+		Workflow: scaffold.Workflow{Recipe: "recipe.yaml"},
+	},
 	// What is on one machine alone.
 	"own-machine": {
 		recipe: `
@@ -142,6 +162,11 @@ type job struct {
 	Timeout     int `yaml:"timeout-minutes"`
 	Steps       []step
 	RunsOn      any `yaml:"runs-on"`
+	Needs       string
+	Strategy    struct {
+		FailFast string `yaml:"fail-fast"`
+		Matrix   struct{ Include []map[string]any }
+	}
 }
 
 type step struct {
@@ -154,12 +179,12 @@ type step struct {
 }
 
 var (
-	pinned     = regexp.MustCompile(`^actions/(?:checkout|setup-go|upload-artifact)@[0-9a-f]{40}$`)
+	pinned     = regexp.MustCompile(`^actions/(?:checkout|setup-go|upload-artifact|download-artifact)@[0-9a-f]{40}$`)
 	usesLine   = regexp.MustCompile(`(?m)^ +uses: \S+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	rightLine  = regexp.MustCompile(`(?m)^      [a-z-]+: (?:read|write)(.*)$`)
 	expression = regexp.MustCompile(`\$\{\{ (.*?) \}\}`)
 	// context is what an expression in a workflow may read.
-	contexts = regexp.MustCompile(`^(?:github\.(?:ref|actor|token|event_name == 'pull_request')|runner\.temp|secrets\.[A-Z0-9_]+|vars\.[A-Z0-9_]+|!cancelled\(\))$`)
+	contexts = regexp.MustCompile(`^(?:github\.(?:ref|actor|token|event_name == 'pull_request')|runner\.temp|matrix\.(?:platform|arch|runner)|secrets\.[A-Z0-9_]+|vars\.[A-Z0-9_]+|!cancelled\(\))$`)
 )
 
 // inspect holds a workflow to the rules that every one of them keeps.
@@ -200,7 +225,11 @@ func inspect(t *testing.T, text string) {
 			t.Errorf("nothing says what %q is for", strings.TrimSpace(match[0]))
 		}
 	}
-	if diff := cmp.Diff([]string{"check", "keep-alive", "publish"}, keys(w.Jobs)); diff != "" {
+	want := []string{"check", "keep-alive", "publish"}
+	if strings.Contains(text, "matrix:") {
+		want = []string{"check", "index", "keep-alive", "publish"}
+	}
+	if diff := cmp.Diff(want, keys(w.Jobs)); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 	for name, j := range w.Jobs {
@@ -211,7 +240,8 @@ func inspect(t *testing.T, text string) {
 // rights are the most that a job may have.
 var rights = map[string]map[string]string{
 	"check":      {"contents": "read"},
-	"publish":    {"contents": "read", "packages": "write"},
+	"publish":    {"contents": "read", "packages": "write", "id-token": "write"},
+	"index":      {"contents": "read", "packages": "write", "id-token": "write"},
 	"keep-alive": {"actions": "write"},
 }
 
@@ -232,7 +262,7 @@ func inspectJob(t *testing.T, name string, j job) {
 	// What a pull request can start sees nothing, and changes nothing outside.
 	closed := strings.HasPrefix(j.If, "github.event_name != 'pull_request' && github.ref == 'refs/heads/") ||
 		j.If == "github.event_name == 'schedule'"
-	if secrets := strings.Contains(string(all), "secrets."); secrets && (!closed || j.Environment != "publish") || secrets != (name == "publish") {
+	if secrets := strings.Contains(string(all), "secrets."); secrets && (!closed || j.Environment != "publish") || secrets != (name == "publish" || name == "index") {
 		t.Errorf("%s, which runs if %q, in the environment %q, sees secrets", name, j.If, j.Environment)
 	}
 	if name == "check" && closed {
@@ -252,6 +282,12 @@ func inspectJob(t *testing.T, name string, j job) {
 	}
 	if name == "publish" && (len(done) == 0 || done[len(done)-1] != "publish" || slices.ContainsFunc(done[:len(done)-1], func(c string) bool { return c != "login" })) {
 		t.Errorf("%s runs %v", name, done)
+	}
+	if name == "index" && (done[len(done)-1] != "index" || j.Needs != "publish" || slices.Contains(done, "publish")) {
+		t.Errorf("%s runs %v, after %q", name, done, j.Needs)
+	}
+	if runs := slices.Contains(done, "publish") && j.Strategy.Matrix.Include != nil; runs && (j.Strategy.FailFast != "false" || !strings.Contains(string(all), "publish --no-tags")) {
+		t.Errorf("%s of a platform would write the tags, or be cut off", name)
 	}
 	own, _ := j.RunsOn.([]any)
 	if own != nil && strings.Contains(string(all), "rm -rf") {
@@ -284,7 +320,7 @@ func inspectStep(t *testing.T, s step) {
 		}
 	case "actions/upload-artifact":
 		for path := range strings.FieldsSeq(s.With["path"]) {
-			if !slices.Contains([]string{"out/*/Containerfile", "out/*/*.json", "out/*/*.log"}, path) {
+			if !slices.Contains([]string{"out/kiln/result.json", "out/*/Containerfile", "out/*/*.json", "out/*/*.log"}, path) {
 				t.Errorf("%s keeps %s", s.Name, path)
 			}
 		}
@@ -316,6 +352,10 @@ func TestGitHubProblems(t *testing.T) {
 		"secret in a file of the project": {
 			base + "run: [{name: x, shell: x, secrets: [x]}]\nsecrets: [{id: x, file: keys/x}]\n",
 			`recipe.yaml:5:25: error: a secret belongs in no repository, so a runner has no "keys/x"`,
+		},
+		"platform without a runner": {
+			base + "platforms: [linux/amd64, linux/s390x]\n",
+			`recipe.yaml:4:26: error: GitHub has no runner of the platform "linux/s390x"`,
 		},
 		"key service": {
 			base + "sign: {key: \"gcpkms://projects/x\"}\n",
