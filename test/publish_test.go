@@ -51,7 +51,9 @@ func (s *site) destination(tags ...string) string {
 	return "sign: {key: " + s.keys.private + "}\npublish: [{to: " + s.name + ", tags: [" + strings.Join(tags, ", ") + "]}]"
 }
 
-func (s *site) publishArgs(p *project) []string { return p.args("publish", append(s.access(), "--boot=off")...) }
+func (s *site) publishArgs(p *project) []string {
+	return p.args("publish", append(s.access(), "--boot=off")...)
+}
 
 func (s *site) publish(t testing.TB, p *project) outcome {
 	t.Helper()
@@ -84,7 +86,7 @@ func TestPublish(t *testing.T) {
 	for _, stage := range result.Stages {
 		stages = append(stages, stage.Name)
 	}
-	if diff := cmp.Diff([]string{"plan", "preflight", "build", "check", "boot", "chunk", "push", "sign", "verify", "tag"}, stages); diff != "" {
+	if diff := cmp.Diff([]string{"plan", "preflight", "build", "check", "boot", "describe", "chunk", "push", "sign", "attest", "verify", "tag"}, stages); diff != "" {
 		t.Errorf("stages (-want +got):\n%s", diff)
 	}
 	tags := done.Tags
@@ -102,12 +104,13 @@ func TestPublish(t *testing.T) {
 			t.Errorf("the same recipe gave %s, and then %s", done.Digest, again.Digest)
 		}
 		requests := s.proxy.forget()
-		if n := sentBlobs(requests); n != 0 {
-			t.Errorf("%d requests sent blobs that the registry has", n)
+		// How it came to be is told anew.
+		if blobs := s.blobsAgain(t, requests, done.Digest); len(blobs) > 0 {
+			t.Errorf("blobs were sent that the registry has: %v", blobs)
 		}
 		// Tags that name it already are not written again.
 		assertOrder(t, requests, again.Digest, again.Tags[:1])
-		if sentBlobs(first) == 0 {
+		if len(s.blobsAgain(t, first, done.Digest)) == 0 {
 			t.Error("the first publish sent no blob: this test sees nothing")
 		}
 	})
@@ -128,9 +131,9 @@ func assertOrder(t *testing.T, requests []recordedRequest, d digest.Digest, tags
 			if len(written) > 0 {
 				t.Errorf("the image was pushed after the tags %q", written)
 			}
-		case name == signatureTag(d):
+		case name == signatureTag(d), name == attestationTag(d):
 			if len(written) > 0 {
-				t.Errorf("the signature was written after the tags %q", written)
+				t.Errorf("%s was written after the tags %q", name, written)
 			}
 		default:
 			if put.content != d {
@@ -151,7 +154,7 @@ func assertOrder(t *testing.T, requests []recordedRequest, d digest.Digest, tags
 func (s *site) assertContent(t *testing.T, d digest.Digest) {
 	t.Helper()
 	for _, reference := range append(s.registry.tags(t, s.repository), d.String()) {
-		if strings.HasSuffix(reference, ".sig") {
+		if strings.HasSuffix(reference, ".sig") || strings.HasSuffix(reference, ".att") {
 			continue
 		}
 		if got := digest.FromBytes(s.registry.manifest(t, s.repository, reference)); got != d {

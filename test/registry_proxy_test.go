@@ -5,6 +5,7 @@ package test
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"io"
 	"log"
 	"net/http"
@@ -12,11 +13,13 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // recordingProxy stands before a registry and notes what clients ask for.
@@ -34,7 +37,8 @@ type recordingProxy struct {
 type recordedRequest struct {
 	method, path string
 	status       int
-	// content is the digest of what was put; only for manifests.
+	// content is the digest of what was put: a manifest, or a blob at the end of its
+	// upload.
 	content digest.Digest
 	// signed says that the registry had a signature for content when the
 	// request came; only for manifests.
@@ -80,7 +84,7 @@ func startProxy(t testing.TB, r *dockerRegistry) *recordingProxy {
 			<-req.Context().Done()
 			return
 		}
-		record := recordedRequest{method: req.Method, path: req.URL.Path}
+		record := recordedRequest{method: req.Method, path: req.URL.Path, content: digest.Digest(req.URL.Query().Get("digest"))}
 		if kind, _ := record.kind(); kind == "manifests" && req.Method == http.MethodPut {
 			body, err := io.ReadAll(req.Body)
 			if err != nil {
@@ -113,6 +117,9 @@ func startProxy(t testing.TB, r *dockerRegistry) *recordingProxy {
 
 // signatureTag is the tag under which clients look for signatures.
 func signatureTag(d digest.Digest) string { return "sha256-" + d.Encoded() + ".sig" }
+
+// attestationTag is the tag under which they look for attestations.
+func attestationTag(d digest.Digest) string { return "sha256-" + d.Encoded() + ".att" }
 
 // statusWriter remembers the status of an answer.
 type statusWriter struct {
@@ -164,4 +171,22 @@ func sentBlobs(requests []recordedRequest) int {
 		}
 	}
 	return n
+}
+
+// blobsAgain returns those blobs of an image that were sent.
+func (s *site) blobsAgain(t testing.TB, requests []recordedRequest, image digest.Digest) (again []digest.Digest) {
+	t.Helper()
+	var m imgspecv1.Manifest
+	if err := json.Unmarshal(s.registry.manifest(t, s.repository, image.String()), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range requests {
+		if kind, _ := r.kind(); kind != "uploads" || r.method != http.MethodPut {
+			continue
+		}
+		if slices.ContainsFunc(append(m.Layers, m.Config), func(d imgspecv1.Descriptor) bool { return d.Digest == r.content }) {
+			again = append(again, r.content)
+		}
+	}
+	return again
 }
