@@ -37,7 +37,9 @@ func describe(a sign.Attestation) attested {
 	short := attested{Type: a.PredicateType, By: a.By}
 	switch a.PredicateType {
 	case sbom.PredicateType:
-		var document struct{ Packages []struct{ PrimaryPackagePurpose string } }
+		var document struct {
+			Packages []struct{ PrimaryPackagePurpose string }
+		}
 		if json.Unmarshal(a.Predicate, &document) != nil {
 			return short
 		}

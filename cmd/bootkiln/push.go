@@ -42,8 +42,8 @@ func newPushCmd(e *env, g *globals) *cobra.Command {
 		Long: `Brings an image of the local store, or of an OCI layout (oci:DIR), to a
 registry: it is checked and booted, pushed by digest, signed, accepted by the
 containers policy engine, and only then tagged, with the tag of REF and each
---tag. What it is made of (SPDX) is attached to it. Without --sign-by it gets no tag, because no tag ever names an unsigned
-image. Prints REPOSITORY@DIGEST.
+--tag. What it is made of (SPDX) is attached to it. Without --sign-by it gets no
+tag, because no tag ever names an unsigned image. Prints REPOSITORY@DIGEST.
 
 Images of Red Hat Enterprise Linux, which its licence forbids to pass on to the
 public, go nowhere without --private, but to this machine.`,

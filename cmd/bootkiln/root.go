@@ -74,7 +74,7 @@ only then writes the tags.`,
 	add("recipe",
 		newInitCmd(e, g), newValidateCmd(e), newPlanCmd(e, g), newRenderCmd(e, g), newBuildCmd(e, g), newPublishCmd(e, g), newSchemaCmd(e), newCiCmd(e))
 	add("image",
-		newCheckCmd(e, g), newExplainCmd(e), newBootCmd(e, g), newChunkCmd(e, g), newDiffCmd(e), newPushCmd(e, g), newSignCmd(e), newVerifyCmd(e, g),
+		newCheckCmd(e, g), newExplainCmd(e), newBootCmd(e, g), newChunkCmd(e, g), newDiffCmd(e), newPushCmd(e, g), newSignCmd(e), newVerifyCmd(e, g), newPolicyCmd(e),
 		newIndexCmd(e, g), newCopyCmd(e, g), newTagsCmd(e), newPruneCmd(e, g))
 	add("host",
 		newKeygenCmd(e), newLoginCmd(e), newLogoutCmd(e), newDoctorCmd(e), newVersionCmd(e))

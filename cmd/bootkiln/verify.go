@@ -53,7 +53,7 @@ A missing one is exit status 4.`,
   bootkiln verify --key cosign.pub --attestations ghcr.io/me/centos-kde:latest
   bootkiln verify --policy /etc/containers ghcr.io/me/centos-kde:latest
   bootkiln verify --certificate-oidc-issuer https://token.actions.githubusercontent.com \
-    --certificate-identity https://github.com/me/centos-kde/.github/workflows/image.yml@refs/heads/main \
+    --certificate-identity https://github.com/me/kde/.github/workflows/image.yml@refs/heads/main \
     ghcr.io/me/centos-kde:latest`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: noCompletion,

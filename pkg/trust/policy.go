@@ -97,7 +97,7 @@ func (p Policy) Files(etc string) ([]File, error) {
 		return nil, fmt.Errorf("writing the signature policy for %q: %w", p.Scope, err)
 	}
 	return append([]File{
-		{Path: "containers/policy.json", Content: policy},
+		{Path: policyPath, Content: policy},
 		{Path: "containers/registries.d/" + name + ".yaml", Content: registriesD(scope)},
 	}, keys...), nil
 }
@@ -130,6 +130,10 @@ func encode(scope string, keys []string, signedAs string) ([]byte, error) {
 	for _, t := range localTransports {
 		policy.Transports[t] = map[string][]requirement{"": accept}
 	}
+	return indented(policy)
+}
+
+func indented(policy any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetIndent("", "    ")
