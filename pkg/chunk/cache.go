@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -28,8 +29,9 @@ type cache struct {
 	mu   sync.Mutex
 	used map[string]bool
 	// sizes has the layers by the size of their archives: one of another size
-	// cannot be the one that is looked for.
-	sizes map[int64][]blob
+	// cannot be the one that is looked for. lent are those of a layout.
+	sizes, lent map[int64][]blob
+	lender      string
 }
 
 // cacheForm is the folder within the cache's. It is another one when the form of layers or the
@@ -39,7 +41,7 @@ const cacheForm = "zstd3-1"
 // openCache reads what there is; a folder that cannot be used is an error. dir
 // "" is a cache of nothing.
 func openCache(dir string, limit int64) (*cache, error) {
-	c := &cache{limit: limit, used: map[string]bool{}, sizes: map[int64][]blob{}}
+	c := &cache{limit: limit, used: map[string]bool{}, sizes: map[int64][]blob{}, lent: map[int64][]blob{}}
 	if dir == "" {
 		return c, nil
 	}
@@ -75,10 +77,10 @@ func (c *cache) path(b blob) string {
 }
 
 // may says whether an archive of that size may be in the cache.
-func (c *cache) may(size int64) bool { return len(c.sizes[size]) > 0 }
+func (c *cache) may(size int64) bool { return len(c.sizes[size])+len(c.lent[size]) > 0 }
 
 // take puts the layer of an archive into the layout, if it is there and whole.
-func (c *cache) take(layout string, size int64, diffID digest.Digest) (blob, bool, error) {
+func (c *cache) take(ctx context.Context, layout string, size int64, diffID digest.Digest) (blob, bool, error) {
 	for _, b := range c.sizes[size] {
 		if b.diffID != diffID {
 			continue
@@ -97,7 +99,7 @@ func (c *cache) take(layout string, size int64, diffID digest.Digest) (blob, boo
 		b.size = n
 		return b, true, c.touch(b)
 	}
-	return blob{}, false, nil
+	return c.borrow(ctx, layout, size, diffID)
 }
 
 func (c *cache) touch(b blob) error {

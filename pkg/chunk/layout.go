@@ -174,7 +174,7 @@ func newConfig(source *imgspecv1.Image, p *Plan, jobs []*job) (*imgspecv1.Image,
 	for _, j := range jobs {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, j.blob.diffID)
 		// One for each layer and none beside: bootc counts them together.
-		c.History = append(c.History, imgspecv1.History{Created: source.Created, CreatedBy: "bootkiln chunk", Comment: j.name})
+		c.History = append(c.History, imgspecv1.History{Created: source.Created, CreatedBy: createdBy, Comment: j.name})
 	}
 	return &c, nil
 }

@@ -92,6 +92,9 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	if err != nil {
 		return nil, err
 	}
+	if err := stored.lend(ctx, had.layers); err != nil {
+		return nil, err
+	}
 	plan, err := w.plan(ctx, had.plan, o.Options)
 	if err != nil {
 		return nil, err

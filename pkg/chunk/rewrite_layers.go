@@ -150,9 +150,9 @@ func (w *writer) reuse(ctx context.Context, j *job) (bool, error) {
 	hash := sha256.New()
 	pr, pw := io.Pipe()
 	var found []sighting
-	g, ctx := errgroup.WithContext(ctx)
+	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		found, err = w.proof.layer(ctx, pr, j.kind)
+		found, err = w.proof.layer(both, pr, j.kind)
 		if err == nil {
 			_, err = io.Copy(io.Discard, pr) // what follows the end marker
 		}
@@ -161,7 +161,7 @@ func (w *writer) reuse(ctx context.Context, j *job) (bool, error) {
 	})
 	g.Go(func() error {
 		to := bufio.NewWriterSize(io.MultiWriter(hash, pw), 256<<10)
-		err := w.archive.write(ctx, to, j.items)
+		err := w.archive.write(both, to, j.items)
 		if err == nil {
 			err = to.Flush()
 		}
@@ -171,7 +171,7 @@ func (w *writer) reuse(ctx context.Context, j *job) (bool, error) {
 	if err := g.Wait(); err != nil {
 		return false, err
 	}
-	b, ok, err := w.cache.take(w.out.dir, j.size, sum(hash))
+	b, ok, err := w.cache.take(ctx, w.out.dir, j.size, sum(hash))
 	if err != nil || !ok {
 		return false, err
 	}
