@@ -35,9 +35,20 @@ test: deps-build deps-test ## every test that needs no root
 e2e: build base ## the tests that need root, a store and a registry
 	go test -count=1 -p 1 -timeout 60m -tags=$(TAGS),e2e ./test/...
 
+.PHONY: boot-matrix
+boot-matrix: build base ## what check and boot say of the corpus of unbootable images, as Markdown; half an hour
+	mkdir -p .cache
+	go test -count=1 -timeout 180m -tags=$(TAGS),e2e -run '^Test(BootCorpus|BootGate|GraphicalBoot)$$' ./test -args -matrix $(CURDIR)/.cache/boot-matrix.md
+	cat .cache/boot-matrix.md
+
 .PHONY: bench
 bench: build base ## overhead over buildah, memory of a publish, time of a check
 	go test -p 1 -timeout 60m -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem ./...
+
+.PHONY: chunk-pair
+chunk-pair: deps-bed ## what an update of a real desktop costs; makes two of 4.4 GB, once a week
+	hack/desktop-pair
+	go run ./pkg/internal/updatecost .cache/desktop-pair/stable .cache/desktop-pair/updated
 
 .PHONY: demo
 demo: ## a recipe from YAML to a signed tag, on a registry of its own
