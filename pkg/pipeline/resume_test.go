@@ -85,7 +85,7 @@ func TestResumeAfterEachCrash(t *testing.T) {
 		s, died := dying(k.services(), n)
 		func() {
 			defer func() {
-				if r := recover(); r != nil && r != errDied { //nolint:errorlint // it is what was thrown
+				if r := recover(); r != nil && r != errDied {
 					panic(r)
 				}
 			}()

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
+	"github.com/bootkiln/bootkiln/pkg/registry"
+)
+
+// TestReportTargets tells of each target for itself, and a registry decides.
+func TestReportTargets(t *testing.T) {
+	t.Parallel()
+	refused := &registry.Error{Class: registry.Denied, Repository: "ghcr.io/me/os", Op: "pushing to", Err: errors.New("403"), Hint: "ask for the right"}
+	for name, c := range map[string]struct {
+		failed []error
+		of     int
+		want   int
+		says   []string
+	}{
+		"one":       {[]error{refused}, 1, exitRegistry, []string{"ghcr.io/me/os", "hint: ask for the right"}},
+		"of two":    {[]error{refused}, 2, exitRegistry, []string{"1 of 2 targets failed: target-0", "--resume"}},
+		"a file":    {[]error{errors.New("no room")}, 2, exitEnvironment, []string{"no room"}},
+		"different": {[]error{errors.New("no room"), refused}, 2, exitRegistry, []string{"no room", "2 of 2 targets failed: target-0, target-1"}},
+	} {
+		e, _, stderr := testEnv(map[string]string{"GITHUB_ACTIONS": "true"})
+		err := &pipeline.PublishError{Of: c.of}
+		for i, f := range c.failed {
+			err.Failed = append(err.Failed, &pipeline.TargetError{To: "target-" + string(rune('0'+i)), Err: f})
+		}
+		if got := e.report(t.Context(), "bootkiln publish", err); got != c.want {
+			t.Errorf("%s: exit status %d, want %d", name, got, c.want)
+		}
+		for _, text := range c.says {
+			if !strings.Contains(stderr.String(), text) {
+				t.Errorf("%s: it does not say %q:\n%s", name, text, stderr)
+			}
+		}
+		if n := strings.Count(stderr.String(), "::error"); n < len(c.failed) {
+			t.Errorf("%s: %d annotations", name, n)
+		}
+		if alone := strings.Contains(stderr.String(), "targets failed"); alone != (c.of > 1) {
+			t.Errorf("%s: it sums up one target, or not several:\n%s", name, stderr)
+		}
+	}
+
+	// One that cannot be resumed is the command line's mistake.
+	e, _, stderr := testEnv(nil)
+	if got := e.report(t.Context(), "bootkiln publish", &pipeline.ResumeError{Err: errors.New("no image")}); got != exitUsage || !strings.Contains(stderr.String(), "hint: publish without --resume") {
+		t.Errorf("exit status %d:\n%s", got, stderr)
+	}
+}
