@@ -13,6 +13,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
 // baking is what build and publish have in common: an image made from a recipe.
@@ -24,10 +25,13 @@ type baking struct {
 	out       string
 	isolation string
 	noCache   bool
-	boot      bootFlag
-	registry  registryFlags
-	store     storeFlags
-	format    formatFlag
+	cache     build.Cache
+	// cachePrivate says that not everyone can pull from cache.To.
+	cachePrivate bool
+	boot         bootFlag
+	registry     registryFlags
+	store        storeFlags
+	format       formatFlag
 
 	// resume, ifChanged, ifNewer and noTags are publish's.
 	resume, ifChanged, ifNewer, noTags bool
@@ -39,6 +43,9 @@ func (o *baking) register(cmd *cobra.Command) {
 	fl.StringVar(&o.out, "out", "", "folder for the Containerfile, log, report and result (default: out/NAME)")
 	fl.StringVar(&o.isolation, "isolation", string(build.IsolationAuto), "how steps run: oci, chroot, or auto, which is oci where a runtime works")
 	fl.BoolVar(&o.noCache, "no-cache", false, "run every step again")
+	fl.StringArrayVar(&o.cache.From, "cache-from", nil, "repository to take results of steps from, which another machine brought there")
+	fl.StringArrayVar(&o.cache.To, "cache-to", nil, "repository to bring the results of steps to; a place of its own, not the image's")
+	fl.BoolVar(&o.cachePrivate, "cache-private", false, "not everyone can pull from the repositories of --cache-to")
 	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("isolation",
@@ -89,6 +96,12 @@ func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
 	if o.tag == "" {
 		o.tag = "localhost/" + p.recipe.Name.Value + ":latest"
 	}
+	// A refusal is said before the long build.
+	for _, to := range o.cache.To {
+		if err := registry.Preflight(ctx, to, o.registry.bare(e)); err != nil {
+			return nil, err
+		}
+	}
 	b, err := openStore(ctx, o.store.options(e, o.registry.access(e)))
 	if err != nil {
 		return nil, err
@@ -114,6 +127,9 @@ func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
 	if v.input, err = p.input(ctx, e, o.out); err != nil {
 		return nil, err
 	}
+	if !o.cachePrivate {
+		v.input.PublicCaches = o.cache.To
+	}
 	v.input.Resume, v.input.IfChanged, v.input.IfNewer = before, o.ifChanged, o.ifNewer
 	v.services = pipeline.Services{
 		Progress: progress.Redact(e.progress(o.globals), secretTexts(secrets)),
@@ -122,7 +138,7 @@ func (o *baking) open(ctx context.Context, p *project) (_ *oven, err error) {
 	}
 	v.services.Reopen = reopen(b)
 	buildServices(&v.services, p, b, build.Options{
-		Tag: o.tag, Isolation: isolation, NoCache: o.noCache, Secrets: secrets, Epoch: v.input.Epoch, Log: log,
+		Tag: o.tag, Isolation: isolation, NoCache: o.noCache, Cache: o.cache, Secrets: secrets, Epoch: v.input.Epoch, Log: log,
 	}, baseKey)
 	return v, nil
 }
@@ -142,8 +158,16 @@ func newBuildCmd(e *env, g *globals) *cobra.Command {
 		Short: "Build the image into the local store, and check it",
 		Long: `Builds the image into the store that podman and bootc use too, and checks that
 it can be deployed and boot; with --boot, boots it too. Needs root. Prints the
-image's name.`,
+image's name.
+
+With --cache-to, the result of each step is brought to a repository as well, and
+with --cache-from taken from there where the store has none: so a machine that
+starts empty, such as a CI runner, runs no step that another one ran. Secrets are in
+no result, and in no name of one. Nothing there is signed: who can write to the
+repository of --cache-from decides what is in the image. Both are in one registry,
+whose login is one of 'bootkiln login'.`,
 		Example: `  bootkiln build recipe.yaml
+  bootkiln build --cache-from ghcr.io/me/os-cache --cache-to ghcr.io/me/os-cache recipe.yaml
   bootkiln build --boot auto recipe.yaml
   bootkiln build --no-cache --isolation chroot recipe.yaml`,
 		Args:              cobra.ExactArgs(1),

@@ -67,11 +67,13 @@ func (f *registryFlags) options(e *env) (registry.Options, error) {
 
 // access is how the builder reaches the registries of base images. The
 // credentials on the command line are for the registry that is pushed to.
-func (f *registryFlags) access(e *env) build.RegistryAccess {
-	o := registry.Options{
+func (f *registryFlags) access(e *env) build.RegistryAccess { return f.bare(e).SystemContext }
+
+// bare is options without the credentials on the command line.
+func (f *registryFlags) bare(e *env) registry.Options {
+	return registry.Options{
 		AuthFile: f.authFile, CertDir: f.certDir, Insecure: !f.tlsVerify, Lookup: e.lookup, Logger: e.log,
 	}
-	return o.SystemContext
 }
 
 // storeFlags say which image store is used.

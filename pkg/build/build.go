@@ -30,6 +30,9 @@ type Options struct {
 	Isolation Isolation
 	// NoCache runs every step, also where the store has its result.
 	NoCache bool
+	// Cache names repositories that finished steps are taken from and brought to;
+	// the zero value is the store alone.
+	Cache Cache
 	// BaseKey is the public key (PEM) that the base must be signed with; nil
 	// accepts any base. The base must then be pinned by digest.
 	BaseKey []byte
@@ -144,6 +147,9 @@ func (b *Builder) work(ctx context.Context, f *containerfile.File, o Options, en
 	j, err := b.layOut(r, f, o, how, secrets)
 	if err != nil {
 		return b.diskFull(err, 0)
+	}
+	if j.Cache, err = b.cacheJob(ctx, o.Cache); err != nil {
+		return err
 	}
 	v := newView(f, instructions, o, b.log)
 	end, err := runWorker(ctx, r, j, v)

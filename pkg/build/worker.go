@@ -55,6 +55,7 @@ type job struct {
 	Epoch    *int64        `json:"epoch,omitempty"`
 	Ulimits  []string      `json:"ulimits"`
 	Contents []secretValue `json:"secrets,omitempty"`
+	Cache    *cacheJob     `json:"cache,omitempty"`
 }
 
 // secretValue travels through a pipe, and is kept in memory.
@@ -165,7 +166,7 @@ func (j *job) run(say *speaker) (id string, err error) {
 }
 
 func (j *job) options(say *speaker, secrets []string) define.BuildOptions {
-	// The bases are in the store by now: no registry is asked.
+	// The bases are in the store by now: no registry is asked but that of a cache.
 	sys := &types.SystemContext{BigFilesTemporaryDir: filepath.Join(j.RunDir, "tmp")}
 	sys.SignaturePolicyPath = j.Policy
 	o := define.BuildOptions{
@@ -202,6 +203,7 @@ func (j *job) options(say *speaker, secrets []string) define.BuildOptions {
 		// What the runtime remembers of a killed container goes with the run.
 		o.RuntimeArgs = []string{"--root", filepath.Join(j.RunDir, "runtime")}
 	}
+	j.Cache.apply(&o)
 	if j.Epoch != nil {
 		epoch := time.Unix(*j.Epoch, 0).UTC()
 		o.SourceDateEpoch, o.RewriteTimestamp = &epoch, true

@@ -26,13 +26,21 @@ func (r *run) guardBase(b plan.Base) error { return Restricted(r.in.Recipe, b).E
 // must not go, each of [CodeRestricted]. Of the base only its name and its
 // distribution are looked at; what is not known restricts nothing.
 func Restricted(r *recipe.Recipe, b plan.Base) diag.List {
-	switch {
-	case check.RestrictedReference(b.Image):
-		return keptFrom(r, fmt.Sprintf("its base is %q", b.Image))
-	case b.Distro.ID == "rhel" && !isUniversal(b.Image):
-		return keptFrom(r, "its base is "+b.Distro.String())
+	if why := restrictedBase(b); why != "" {
+		return keptFrom(r, why)
 	}
 	return nil
+}
+
+// restrictedBase says why an image on such a base is not for everyone.
+func restrictedBase(b plan.Base) string {
+	switch {
+	case check.RestrictedReference(b.Image):
+		return fmt.Sprintf("its base is %q", b.Image)
+	case b.Distro.ID == "rhel" && !isUniversal(b.Image):
+		return "its base is " + b.Distro.String()
+	}
+	return ""
 }
 
 // isUniversal reports whether a base is named like Universal Base Images are

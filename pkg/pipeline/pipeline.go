@@ -49,6 +49,9 @@ type Input struct {
 	// Resume is the journal of the run that this one continues, nil for one that
 	// begins anew. It is the run's from then on.
 	Resume *journal.Journal
+	// PublicCaches are the repositories that everyone may be able to pull from, and
+	// that the build brings results of steps to.
+	PublicCaches []string
 	// NoTags writes no tag: the image is one of several platforms, whose index gets
 	// the tags; see [Index].
 	NoTags bool
@@ -139,7 +142,7 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err != nil {
 		return r.result, err
 	}
-	if err := r.guardBase(r.planned.Base); err != nil {
+	if err := errors.Join(r.guardBase(r.planned.Base), r.guardCache(r.planned.Base)); err != nil {
 		return r.result, err
 	}
 	if err := errors.Join(r.bootable(ctx), r.preflight(ctx)); err != nil {
@@ -182,6 +185,9 @@ func Build(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 
 	f, err := r.plan(ctx)
 	if err != nil {
+		return r.result, err
+	}
+	if err := r.guardCache(r.planned.Base); err != nil {
 		return r.result, err
 	}
 	if r.Boot != nil {
