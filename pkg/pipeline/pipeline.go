@@ -259,10 +259,12 @@ type run struct {
 	// demands are the repositories of which the image's own policy demands
 	// signatures.
 	demands map[string]bool
+	// unready is why targets of a run that is resumed cannot be written to.
+	unready map[string]error
 }
 
 func newRun(in Input, s Services) *run {
-	return &run{Services: s, in: in, result: newResult(in), seen: map[string]digest.Digest{}, demands: map[string]bool{}}
+	return &run{Services: s, in: in, result: newResult(in), seen: map[string]digest.Digest{}, demands: map[string]bool{}, unready: map[string]error{}}
 }
 
 func newResult(in Input) *Result {

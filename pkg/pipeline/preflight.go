@@ -17,7 +17,8 @@ import (
 const anyDigest = "sha256:000000000000"
 
 // preflight proves what would otherwise fail after the long build: that every
-// target can be written to, and that the tags can be named.
+// target can be written to, and that the tags can be named. Of a run that is
+// resumed, a target that cannot be written to is one that failed.
 func (r *run) preflight(ctx context.Context) error {
 	return r.stage("preflight", func(st progress.Stage) error {
 		// What only the built image can tell is taken to be known.
@@ -30,6 +31,12 @@ func (r *run) preflight(ctx context.Context) error {
 		var errs []error
 		for _, target := range r.in.Recipe.Publish {
 			if err := r.ready(ctx, target); err != nil {
+				if r.in.Resume != nil && ctx.Err() == nil {
+					// There is no build to be saved from it, and the others can go on.
+					r.unready[target.To.Value] = err
+					st.Warnf("nothing goes to %s: %v", target.To.Value, err)
+					continue
+				}
 				errs = append(errs, err)
 				continue
 			}

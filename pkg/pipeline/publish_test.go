@@ -54,6 +54,25 @@ func TestOneTargetFails(t *testing.T) {
 	}
 }
 
+// TestOneTargetIsNotReady: before a build, that ends the run, and where there is no
+// build any more, only the target.
+func TestOneTargetIsNotReady(t *testing.T) {
+	t.Parallel()
+	k, in := newKiln(t), load(t, strings.Replace(twoTargets, "  - {to: registry.lan/a, tags: [latest, \"{version}.{date}\", \"k{kernel}\"]}\n", "", 1))
+	if _, err := Run(t.Context(), in, k.services()); err != nil {
+		t.Fatal(err)
+	}
+	k.fail["preflight registry.lan/a"], k.calls = errBroken, nil
+	result, err := Run(t.Context(), again(t, in, twoTargets), k.services())
+	var failed *PublishError
+	if !errors.As(err, &failed) || len(failed.Failed) != 1 || failed.Failed[0].To != "registry.lan/a" {
+		t.Fatalf("got %v", err)
+	}
+	if slices.Contains(k.calls, "push registry.lan/a") || !slices.Contains(k.calls, "verify registry.lan/b 2") || result.Published[0].Error == "" {
+		t.Errorf("did %q", k.calls)
+	}
+}
+
 // An interruption is no failure of a target, after which the next would be tried.
 func TestInterruptedBetweenTargets(t *testing.T) {
 	t.Parallel()
