@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -187,29 +186,4 @@ func (b *booting) finish(ctx context.Context, g *qemu.Guest, line *detachable, s
 		s.Root = line.attach()
 	}
 	return b.Interact(ctx, s)
-}
-
-// picture takes pictures of the display until two in a row are the same: a
-// display manager needs a while to draw itself.
-func (b *booting) picture(ctx context.Context, g *qemu.Guest) ([]byte, error) {
-	pace := paceOf(b.accel)
-	b.Stage.Infof("waiting for the display to be drawn")
-	var last []byte
-	for end := time.Now().Add(pace.display); ; {
-		picture, err := g.Screenshot(ctx, b.Dir)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Equal(picture, last) || time.Now().After(end) {
-			return picture, nil
-		}
-		last = picture
-		select {
-		case <-time.After(pace.display / 6):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-g.Done():
-			return last, nil
-		}
-	}
 }

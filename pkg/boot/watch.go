@@ -25,7 +25,9 @@ func paceOf(a qemu.Accel) pace {
 	if a == qemu.KVM {
 		return pace{first: 30 * time.Second, silence: 2 * time.Minute, device: 45 * time.Second, emergency: 30 * time.Second, display: 20 * time.Second}
 	}
-	return pace{first: 2 * time.Minute, silence: 5 * time.Minute, device: 2 * time.Minute, emergency: 2 * time.Minute, display: 2 * time.Minute}
+	// An emulator on a busy machine needs minutes for what takes seconds: there
+	// disks were seen to appear two minutes after they were waited for.
+	return pace{first: 2 * time.Minute, silence: 10 * time.Minute, device: 5 * time.Minute, emergency: 2 * time.Minute, display: 5 * time.Minute}
 }
 
 // settling is how long a console is still read after it said what is final: the
