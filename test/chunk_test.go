@@ -66,6 +66,7 @@ func TestChunkBase(t *testing.T) {
 	for place, args := range map[string][]string{
 		"out of the cache": {dir, cache, debianBase},
 		"with a previous":  {dir + "-p", t.TempDir(), debianBase, "--previous", "oci:" + dir},
+		"what was chunked": {dir + "-c", cache, "oci:" + dir, "--previous", "oci:" + dir},
 	} {
 		again := chunkTo(t, args[0], args[1], args[2], args[3:]...)
 		if !bytes.Equal(contentOf(t, filepath.Join(args[0], "index.json")), manifest) {
