@@ -57,17 +57,16 @@ var allowed = map[string][]string{
 	"pkg/internal/golden":       {},
 	"pkg/internal/fakeimage":    {"pkg/image"},
 	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
-	"pkg/internal/testsigstore": {},
 	"pkg/internal/layermodel":   {"pkg/chunk", "pkg/packagedb"},
 	"pkg/internal/updatecost":   {"pkg/chunk", "pkg/image", "pkg/internal/layermodel"},
-	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry", "pkg/internal/testsigstore"},
+	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry", "test/fakesigstore"},
 }
 
 // heavy lists, for a path of other modules, who may import it.
 var heavy = map[string][]string{
 	"go.podman.io/buildah":                    {"pkg/build"},
 	"go.podman.io/":                           {"pkg/build", "pkg/image/storeimage", "pkg/image/transportimage", "pkg/place", "pkg/registry", "pkg/sign", "pkg/trust", "pkg/internal/testregistry"},
-	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust", "pkg/internal/testsigstore"},
+	"github.com/sigstore/":                    {"pkg/sign", "pkg/trust"},
 	"go.yaml.in/yaml/":                        {"pkg/recipe", "pkg/check"},
 	"github.com/spf13/cobra":                  {"cmd/bootkiln"},
 	"github.com/Microsoft/hcsshim/":           {"pkg/boot/disk"},

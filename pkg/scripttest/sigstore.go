@@ -6,7 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/bootkiln/bootkiln/pkg/internal/testsigstore"
+	"github.com/bootkiln/bootkiln/test/fakesigstore"
 )
 
 // startSigstore makes the script a job of GitHub Actions that may sign as
@@ -15,7 +15,7 @@ func startSigstore(ts *testscript.TestScript, args []string) {
 	if len(args) != 0 {
 		ts.Fatalf("usage: sigstore")
 	}
-	s := testsigstore.New(ts.Value(registryKey).(*scriptRegistry).t)
+	s := fakesigstore.New(ts.Value(registryKey).(*scriptRegistry).t)
 	for name, value := range s.Environ() {
 		ts.Setenv(name, value)
 	}
@@ -23,6 +23,6 @@ func startSigstore(ts *testscript.TestScript, args []string) {
 	dir := filepath.Dir(s.Root)
 	ts.Check(handOver(dir))
 	ts.Check(os.Chmod(filepath.Dir(dir), 0o755))
-	ts.Setenv("SUBJECT", testsigstore.Subject)
-	ts.Setenv("ISSUER", testsigstore.Issuer)
+	ts.Setenv("SUBJECT", fakesigstore.Subject)
+	ts.Setenv("ISSUER", fakesigstore.Issuer)
 }

@@ -185,18 +185,24 @@ func loadService(ctx context.Context, ref, scheme string) (*Signer, error) {
 		}
 	}
 	key, err := kms.Get(ctx, ref, crypto.SHA256)
-	var none *kms.ProviderNotFoundError
-	switch {
-	case errors.As(err, &none):
+	if err == nil {
+		// The service is asked for the first time.
+		var s *Signer
+		if s, err = keySigner(ref, key); err == nil {
+			return s, nil
+		}
+	}
+	if invalid := (*KeyError)(nil); errors.As(err, &invalid) {
+		err = invalid.Err
+	}
+	if none := (*kms.ProviderNotFoundError)(nil); errors.As(err, &none) {
 		return nil, &KeyError{
 			Ref: ref, Reason: KeyUnsupported, Err: fmt.Errorf("no program sigstore-kms-%s was found", scheme),
 			Hint: fmt.Sprintf("put sigstore's plugin for this service, a program called sigstore-kms-%s, into a folder of PATH; "+
 				"or use a key file or env://NAME", scheme),
 		}
-	case err != nil:
-		return nil, &KeyError{Ref: ref, Reason: KeyUnsupported, Err: err, Hint: "the service's plugin refused: check the key's name and your rights to it"}
 	}
-	return keySigner(ref, key)
+	return nil, &KeyError{Ref: ref, Reason: KeyUnsupported, Err: err, Hint: "the service's plugin refused: check the key's name and your rights to it"}
 }
 
 // GenerateKeys makes a key pair, PREFIX.key encrypted with pass (which may be

@@ -9,14 +9,14 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
-	"github.com/bootkiln/bootkiln/pkg/internal/testsigstore"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
+	"github.com/bootkiln/bootkiln/test/fakesigstore"
 )
 
 // keylessBed is a registry with an image, and a sigstore.
 type keylessBed struct {
-	s *testsigstore.Sigstore
+	s *fakesigstore.Sigstore
 	r *testregistry.Registry
 	o registry.Options
 	p image.Pinned
@@ -28,7 +28,7 @@ type keylessBed struct {
 
 func newKeylessBed(t *testing.T) *keylessBed {
 	t.Helper()
-	b := &keylessBed{s: testsigstore.New(t), r: testregistry.New(t, testregistry.Options{}), now: time.Now()}
+	b := &keylessBed{s: fakesigstore.New(t), r: testregistry.New(t, testregistry.Options{}), now: time.Now()}
 	b.o = options(t, b.r)
 	b.p = push(t, b.r, b.o)
 	b.root = b.s.Root
@@ -91,10 +91,10 @@ func TestKeyless(t *testing.T) {
 	if err := s.Attest(t.Context(), b.p, spdx, []byte(`{"a":1}`), b.o); err != nil {
 		t.Fatal(err)
 	}
-	if n := b.s.Count(testsigstore.Fulcio); n != 1 {
+	if n := b.s.Count(fakesigstore.Fulcio); n != 1 {
 		t.Errorf("%d certificates for a signature and an attestation, want 1", n)
 	}
-	if n := b.s.Count(testsigstore.Rekor); n != 2 {
+	if n := b.s.Count(fakesigstore.Rekor); n != 2 {
 		t.Errorf("%d entries in the log, want 2", n)
 	}
 	m := signatures(t, b.r, b.p.Digest)
@@ -110,18 +110,18 @@ func TestKeyless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if by.Identity != (sign.Identity{Subject: testsigstore.Subject, Issuer: testsigstore.Issuer}) {
+	if by.Identity != (sign.Identity{Subject: fakesigstore.Subject, Issuer: fakesigstore.Issuer}) {
 		t.Errorf("the author is %+v", by.Identity)
 	}
 	list, err := sign.Attestations(t.Context(), b.p, []sign.Author{by}, []string{spdx}, b.o)
-	if err != nil || len(list) != 1 || list[0].By != testsigstore.Subject {
+	if err != nil || len(list) != 1 || list[0].By != fakesigstore.Subject {
 		t.Errorf("the attestations are %+v: %v", list, err)
 	}
 	for name, change := range map[string]func(*sign.Author){
 		"itself":        func(*sign.Author) {},
 		"other subject": func(a *sign.Author) { a.Identity.Subject += "x" },
 		"other issuer":  func(a *sign.Author) { a.Identity.Issuer += "x" },
-		"other roots":   func(a *sign.Author) { a.Roots = roots(t, testsigstore.New(t)) },
+		"other roots":   func(a *sign.Author) { a.Roots = roots(t, fakesigstore.New(t)) },
 	} {
 		by := by
 		change(&by)
@@ -147,7 +147,7 @@ func TestKeyless(t *testing.T) {
 	if n := b.r.Count("PUT", ""); n != 0 {
 		t.Errorf("%d things were written", n)
 	}
-	if n := b.s.Count(testsigstore.Rekor); n != 2 {
+	if n := b.s.Count(fakesigstore.Rekor); n != 2 {
 		t.Errorf("%d entries in the log, want 2", n)
 	}
 
@@ -156,7 +156,7 @@ func TestKeyless(t *testing.T) {
 	if err := again.Attest(t.Context(), b.p, slsa, []byte(`{}`), b.o); err != nil {
 		t.Fatal(err)
 	}
-	if n := b.s.Count(testsigstore.Fulcio); n < 3 {
+	if n := b.s.Count(fakesigstore.Fulcio); n < 3 {
 		t.Errorf("%d certificates, want a third", n)
 	}
 }
@@ -192,10 +192,10 @@ func TestKeylessFailures(t *testing.T) {
 		spoil func(*keylessBed)
 		says  string
 	}{
-		"token refused":       {func(b *keylessBed) { b.s.Break(testsigstore.OIDC, 403) }, "asking GitHub for an OIDC token: it answers 403"},
-		"certificate refused": {func(b *keylessBed) { b.s.Break(testsigstore.Fulcio, 400) }, "getting a certificate from "},
-		"log refuses":         {func(b *keylessBed) { b.s.Break(testsigstore.Rekor, 400) }, "writing to the log "},
-		"another's roots":     {func(b *keylessBed) { b.root = testsigstore.New(t).Root }, "checking the certificate of "},
+		"token refused":       {func(b *keylessBed) { b.s.Break(fakesigstore.OIDC, 403) }, "asking GitHub for an OIDC token: it answers 403"},
+		"certificate refused": {func(b *keylessBed) { b.s.Break(fakesigstore.Fulcio, 400) }, "getting a certificate from "},
+		"log refuses":         {func(b *keylessBed) { b.s.Break(fakesigstore.Rekor, 400) }, "writing to the log "},
+		"another's roots":     {func(b *keylessBed) { b.root = fakesigstore.New(t).Root }, "checking the certificate of "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,7 +230,7 @@ func TestToken(t *testing.T) {
 	}
 }
 
-func roots(t *testing.T, s *testsigstore.Sigstore) *sign.Roots {
+func roots(t *testing.T, s *fakesigstore.Sigstore) *sign.Roots {
 	t.Helper()
 	roots, err := sign.LoadRoots(s.Root)
 	if err != nil {

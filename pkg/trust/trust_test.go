@@ -20,10 +20,10 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/golden"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
-	"github.com/bootkiln/bootkiln/pkg/internal/testsigstore"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
 	"github.com/bootkiln/bootkiln/pkg/trust"
+	"github.com/bootkiln/bootkiln/test/fakesigstore"
 )
 
 const publicKey = `-----BEGIN PUBLIC KEY-----
@@ -353,7 +353,7 @@ func TestVerifyWorksInTempDir(t *testing.T) {
 func TestVerifyAuthor(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
-	s := testsigstore.New(t)
+	s := fakesigstore.New(t)
 	roots, err := sign.LoadRoots(s.Root)
 	if err != nil {
 		t.Fatal(err)

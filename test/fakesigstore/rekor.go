@@ -1,4 +1,4 @@
-package testsigstore
+package fakesigstore
 
 import (
 	"context"

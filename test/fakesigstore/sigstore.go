@@ -1,8 +1,8 @@
-// Package testsigstore is a sigstore inside the test process: it listens on the
+// Package fakesigstore is a sigstore inside the test process: it listens on the
 // loopback interface, vouches for one identity as GitHub Actions does, certifies
 // its keys as Fulcio does, writes signatures down as Rekor does, and has a
 // trusted root for verifiers.
-package testsigstore
+package fakesigstore
 
 import (
 	"crypto"
