@@ -118,7 +118,7 @@ func (p *project) publishable() error {
 			Hint: "add it, as in\npublish:\n  - {to: ghcr.io/me/" + p.recipe.Name.Value + ", tags: [latest]}",
 		})
 	}
-	if p.needsKey() && !p.recipe.Sign.Pos.IsValid() {
+	if (p.needsKey() || len(p.recipe.Publish) == 0) && !p.recipe.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
 			Pos: at, Path: "sign", Code: "missing-key", Message: `the recipe does not say what to sign with: "sign" is missing`,
 			Hint: "make a key with 'bootkiln keygen' and add\nsign: {key: cosign.key}",
