@@ -53,9 +53,14 @@ Nothing is altered but the times of modification, and what bootc drops from ever
 image: the content of /dev, /proc, /run, /sys and /tmp, /sysroot/ostree, and
 labels of SELinux. A layout that 'chunk' wrote to DIR before is replaced.
 
+Where something changed though its packages did not, the files are named that
+did: a build that makes them anew each time costs every machine a download.
+
 Layers that have not changed come out of a folder with those of earlier runs,
 at most 8 GiB: --cache, else $XDG_CACHE_HOME/bootkiln/chunks. With --cache ""
-there is none.`,
+there is none. They are also taken from a --previous that is an OCI layout here.
+A machine that has neither compresses them again, to the same bytes: a registry
+that has them does not get them a second time.`,
 		Example: `  bootkiln chunk localhost/centos-kde --to oci:out/layout
   bootkiln chunk localhost/centos-kde --to oci:new --previous docker://ghcr.io/me/centos-kde:latest
   bootkiln chunk oci:built --to oci:chunked --layers 64 --largest 256MiB --format json`,
