@@ -64,8 +64,15 @@ func newMutant(t testing.TB, config *imgspecv1.Image, lower ...string) *mutant {
 			t.Fatal(err)
 		}
 	}
-	m := &mutant{t: t, dir: filepath.Join(dir, "merged"), config: *config}
-	mount("overlay", m.dir, "lowerdir="+strings.Join(lower, ":")+",upperdir="+dir+"/upper,workdir="+dir+"/work")
+	merged := filepath.Join(dir, "merged")
+	mount("overlay", merged, "lowerdir="+strings.Join(lower, ":")+",upperdir="+dir+"/upper,workdir="+dir+"/work")
+	return mutantIn(t, config, merged)
+}
+
+// mutantIn makes a mutant of a folder that holds the base and may be changed.
+func mutantIn(t testing.TB, config *imgspecv1.Image, dir string) *mutant {
+	t.Helper()
+	m := &mutant{t: t, dir: dir, config: *config}
 	root, err := os.OpenRoot(m.dir)
 	m.must(err)
 	t.Cleanup(func() { _ = root.Close() })

@@ -1,0 +1,39 @@
+// Command guestinit is the first program of a guest that misbehaves in the way
+// that the variable "misbehave" names, which the kernel takes from its command
+// line.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	ways := map[string]func() error{
+		"flood": func() error {
+			line := append(bytes.Repeat([]byte("more "), 200), '\n')
+			for {
+				if _, err := os.Stdout.Write(line); err != nil {
+					return err
+				}
+			}
+		},
+		"hang": func() error {
+			for { // and not asleep, which the runtime would call a deadlock
+			}
+		},
+		"halt":    func() error { return unix.Reboot(unix.LINUX_REBOOT_CMD_HALT) },
+		"restart": func() error { return unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) },
+	}
+	way, ok := ways[os.Getenv("misbehave")]
+	if !ok {
+		way = func() error { return fmt.Errorf("unknown way to misbehave %q", os.Getenv("misbehave")) }
+	}
+	// The kernel panics when this program ends.
+	if err := way(); err != nil {
+		fmt.Println(err)
+	}
+}
