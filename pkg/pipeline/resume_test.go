@@ -25,7 +25,8 @@ func again(t *testing.T, in Input, text string) Input {
 	t.Helper()
 	next := load(t, text)
 	next.Out = in.Out
-	// It is another day, and another commit.
+	// It is another day, another commit, and another machine.
+	next.Origin.Builder.ID = "https://other.example"
 	next.Facts = Facts{Time: facts.Time.Add(48 * time.Hour), Git: "fedcba987654"}
 	j, err := journal.Read(in.Out)
 	if err != nil {
