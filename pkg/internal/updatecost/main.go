@@ -36,7 +36,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: updatecost BEFORE AFTER")
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // this is main
 	err := run(ctx, os.Stdout, os.Args[1], os.Args[2])
 	stop()
 	if err != nil {
