@@ -57,10 +57,14 @@ var corpus = []specimen{
 	{name: "a mount that may be missing", mutate: func(m *mutant) {
 		m.add("etc/fstab", "/dev/disk/by-label/usb /var/usb ext4 nofail,x-systemd.device-timeout=2s 0 2\n")
 	}},
-	{name: "no kernel", mutate: func(m *mutant) { m.remove(m.of("vmlinuz"), m.initramfs()) },
-		rules: []string{"kernel"}, direct: boot.Unbootable, ostree: boot.Unbootable, quick: both},
-	{name: "no initramfs", mutate: func(m *mutant) { m.remove(m.initramfs()) },
-		rules: []string{"initramfs-missing"}, direct: boot.Unbootable, ostree: boot.Unbootable, quick: both},
+	{
+		name: "no kernel", mutate: func(m *mutant) { m.remove(m.of("vmlinuz"), m.initramfs()) },
+		rules: []string{"kernel"}, direct: boot.Unbootable, ostree: boot.Unbootable, quick: both,
+	},
+	{
+		name: "no initramfs", mutate: func(m *mutant) { m.remove(m.initramfs()) },
+		rules: []string{"initramfs-missing"}, direct: boot.Unbootable, ostree: boot.Unbootable, quick: both,
+	},
 	{name: "a truncated initramfs", mutate: func(m *mutant) {
 		content := m.read(m.initramfs())
 		m.write(m.initramfs(), content[:len(content)/2])
@@ -70,8 +74,10 @@ var corpus = []specimen{
 		other := m.kver[:len(m.kver)-1] + "x"
 		m.rewriteInitramfs(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(m.kver), []byte(other)) })
 	}, rules: []string{"initramfs-kernel"}, direct: boot.NoRoot, ostree: boot.NoRoot},
-	{name: "no driver of the disk", mutate: func(m *mutant) { m.cutInitramfs("/virtio_blk.ko") },
-		direct: boot.NoRoot, ostree: boot.NoRoot},
+	{
+		name: "no driver of the disk", mutate: func(m *mutant) { m.cutInitramfs("/virtio_blk.ko") },
+		direct: boot.NoRoot, ostree: boot.NoRoot,
+	},
 	{name: "no driver of the root file system", mutate: func(m *mutant) {
 		m.edit(m.of("modules.builtin"), "kernel/fs/ext4/ext4.ko\n", "") // of a kernel that has it as a module
 		m.cutInitramfs("/xfs.ko", "/btrfs.ko")
@@ -79,37 +85,55 @@ var corpus = []specimen{
 	{name: "no ostree-prepare-root", mutate: func(m *mutant) {
 		m.cutInitramfs("/ostree-prepare-root.service", "/usr/lib/ostree/ostree-prepare-root")
 	}, rules: []string{"initramfs-prepare-root"}, ostree: boot.Unbootable, quick: ostreeOnly},
-	{name: "no systemd", mutate: func(m *mutant) { m.remove(systemd) },
-		rules: []string{"init"}, direct: boot.NoInit, ostree: boot.NoInit},
-	{name: "an init that is not executable", mutate: func(m *mutant) { m.chmod(systemd, 0o644) },
-		direct: boot.NoInit, ostree: boot.NoInit, quick: directOnly},
-	{name: "an init for another processor", mutate: func(m *mutant) { m.patch(systemd, 18, "\xb7\x00") },
-		rules: []string{"architecture"}, direct: boot.NoInit, ostree: boot.NoInit},
-	{name: "no dynamic linker", mutate: func(m *mutant) { m.remove(linker) },
-		direct: boot.NoInit, ostree: boot.NoInit},
+	{
+		name: "no systemd", mutate: func(m *mutant) { m.remove(systemd) },
+		rules: []string{"init"}, direct: boot.NoInit, ostree: boot.NoInit,
+	},
+	{
+		name: "an init that is not executable", mutate: func(m *mutant) { m.chmod(systemd, 0o644) },
+		direct: boot.NoInit, ostree: boot.NoInit, quick: directOnly,
+	},
+	{
+		name: "an init for another processor", mutate: func(m *mutant) { m.patch(systemd, 18, "\xb7\x00") },
+		rules: []string{"architecture"}, direct: boot.NoInit, ostree: boot.NoInit,
+	},
+	{
+		name: "no dynamic linker", mutate: func(m *mutant) { m.remove(linker) },
+		direct: boot.NoInit, ostree: boot.NoInit,
+	},
 	{name: "a file system that nobody knows in /etc/fstab", mutate: func(m *mutant) {
 		m.add("etc/fstab", "tmpfs /var/data kilnfs defaults 0 0\n")
 	}, direct: boot.Emergency, ostree: boot.Emergency},
 	{name: "a disk of the building machine in /etc/fstab", mutate: func(m *mutant) {
 		m.add("etc/fstab", "UUID=0a1b2c3d-0000-4000-8000-000000000000 /var/data ext4 defaults 0 2\n")
 	}, direct: boot.Emergency, ostree: boot.Emergency},
-	{name: "no default target", mutate: func(m *mutant) { m.remove(systemUnits + "default.target") },
-		rules: []string{"default-target"}, direct: boot.NoTarget, ostree: boot.NoTarget},
-	{name: "a unit that fails", mutate: func(m *mutant) { m.service("/usr/bin/false") },
-		direct: boot.UnitFailed, ostree: boot.UnitFailed},
-	{name: "a unit that blocks the target", mutate: func(m *mutant) { m.service("/usr/bin/sleep infinity") },
-		direct: boot.Blocked, ostree: boot.Blocked},
+	{
+		name: "no default target", mutate: func(m *mutant) { m.remove(systemUnits + "default.target") },
+		rules: []string{"default-target"}, direct: boot.NoTarget, ostree: boot.NoTarget,
+	},
+	{
+		name: "a unit that fails", mutate: func(m *mutant) { m.service("/usr/bin/false") },
+		direct: boot.UnitFailed, ostree: boot.UnitFailed,
+	},
+	{
+		name: "a unit that blocks the target", mutate: func(m *mutant) { m.service("/usr/bin/sleep infinity") },
+		direct: boot.Blocked, ostree: boot.Blocked,
+	},
 	{name: "a kernel argument without which there is no initramfs", mutate: func(m *mutant) {
 		m.write(kargsConf, "kargs = [\"rdinit=/nowhere\"]\n")
 	}, direct: boot.NoRoot, ostree: boot.NoRoot, quick: directOnly},
-	{name: "a folder /etc/machine-id", mutate: func(m *mutant) { m.remove("etc/machine-id"); m.folder("etc/machine-id") },
-		direct: boot.Emergency, ostree: boot.Emergency},
+	{
+		name: "a folder /etc/machine-id", mutate: func(m *mutant) { m.remove("etc/machine-id"); m.folder("etc/machine-id") },
+		direct: boot.Emergency, ostree: boot.Emergency,
+	},
 	{name: "SELinux enforcing without a policy", mutate: func(m *mutant) {
 		m.write("etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")
 		m.write(kargsConf, "kargs = [\"security=selinux\", \"selinux=1\"]\n")
 	}, rules: []string{"selinux-policy"}, direct: boot.SELinux, ostree: boot.Unbootable, quick: ostreeOnly},
-	{name: "a unit that writes to /usr", mutate: func(m *mutant) { m.service("/usr/bin/touch /usr/lib/written") },
-		ostree: boot.UnitFailed, quick: ostreeOnly},
+	{
+		name: "a unit that writes to /usr", mutate: func(m *mutant) { m.service("/usr/bin/touch /usr/lib/written") },
+		ostree: boot.UnitFailed, quick: ostreeOnly,
+	},
 }
 
 // service adds a service that multi-user.target waits for.

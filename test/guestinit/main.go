@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,8 @@ func main() {
 			}
 		},
 		"hang": func() error {
-			for { // and not asleep, which the runtime would call a deadlock
+			for {
+				runtime.Gosched() // not asleep, which the runtime would call a deadlock
 			}
 		},
 		"halt":    func() error { return unix.Reboot(unix.LINUX_REBOOT_CMD_HALT) },
@@ -34,6 +36,6 @@ func main() {
 	}
 	// The kernel panics when this program ends.
 	if err := way(); err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, err)
 	}
 }
