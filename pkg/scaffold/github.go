@@ -357,8 +357,8 @@ func (p *page) secrets(r *recipe.Recipe, problems *diag.List) {
 	}
 }
 
-func (p *page) secret(new secret) {
-	if !slices.ContainsFunc(p.Secrets, func(s secret) bool { return s.Name == new.Name }) {
-		p.Secrets = append(p.Secrets, new)
+func (p *page) secret(added secret) {
+	if !slices.ContainsFunc(p.Secrets, func(s secret) bool { return s.Name == added.Name }) {
+		p.Secrets = append(p.Secrets, added)
 	}
 }
