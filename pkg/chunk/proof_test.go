@@ -227,6 +227,17 @@ func TestReadBackCatches(t *testing.T) {
 			t.Errorf("%d bytes of %d: not noticed", len(broken), len(whole))
 		}
 	}
+	// The archive is another one than the compressor got.
+	if err := os.WriteFile(file, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range [][]byte{make([]byte, len(b.check)), nil} {
+		other := b
+		other.check, other.diffID = check, b.digest
+		if err := readBack(t.Context(), dir, other, read); err == nil {
+			t.Errorf("check %x: not noticed", check)
+		}
+	}
 }
 
 // TestPythonSources keeps the times that compiled modules name.
