@@ -124,7 +124,7 @@ var corpus = []specimen{
 	}, direct: boot.NoRoot, ostree: boot.NoRoot, quick: directOnly},
 	{
 		name: "a folder /etc/machine-id", mutate: func(m *mutant) { m.remove("etc/machine-id"); m.folder("etc/machine-id") },
-		direct: boot.Emergency, ostree: boot.Emergency,
+		direct: boot.UnitFailed, ostree: boot.UnitFailed,
 	},
 	{name: "SELinux enforcing without a policy", mutate: func(m *mutant) {
 		m.write("etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")

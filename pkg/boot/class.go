@@ -123,7 +123,7 @@ var kinds = []kind{
 	},
 	{
 		Blocked, "its target is not reached in time",
-		"Time was over while systemd was still busy: something that the target waits for does not end.",
+		"systemd is still busy with something that the target waits for and that does not end.",
 		nil,
 	},
 	{

@@ -61,7 +61,7 @@ func classOf(s *seen) (class Class, detail string) {
 		return Emergency, lines(report)
 	case report.Shell && report.TargetMissing:
 		return NoTarget, lines(report)
-	case s.ending == "" && report.Shell && (report.TimedOut || s.timedOut):
+	case s.ending == "" && report.Shell && (report.TimedOut || report.Stalled || s.timedOut):
 		return Blocked, lines(report)
 	case s.ending == "" && report.Shell && s.class == "" && !s.silent:
 		return Unreached, lines(report)
