@@ -119,12 +119,16 @@ func (e ephemeral) PublicKey(...signature.PublicKeyOption) (crypto.PublicKey, er
 }
 
 // SignMessage implements [signature.Signer].
-func (e ephemeral) SignMessage(message io.Reader, _ ...signature.SignOption) ([]byte, error) {
+func (e ephemeral) SignMessage(message io.Reader, with ...signature.SignOption) ([]byte, error) {
 	b, err := io.ReadAll(message)
 	if err != nil {
 		return nil, err
 	}
-	sig, _, err := e.SignData(context.Background(), b)
+	var ctx context.Context
+	for _, o := range with {
+		o.ApplyContext(&ctx)
+	}
+	sig, _, err := e.SignData(ctx, b)
 	return sig, err
 }
 
@@ -207,7 +211,7 @@ func (k *keyless) sign(ctx context.Context, message []byte) (oci.Signature, erro
 	if err != nil {
 		return nil, err
 	}
-	sig, err := c.key.SignMessage(bytes.NewReader(message))
+	sig, err := c.key.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -127,8 +127,8 @@ func TestChangesAreObeyed(t *testing.T) {
 			if byDefault != "reject" {
 				t.Errorf("the default is %q", byDefault)
 			}
-			_, any := scopes["docker"][""]
-			if kept := scopes["docker"]["registry.access.redhat.com"]; (standing == strict) != (kept != nil) || any == (standing == strict) {
+			_, open := scopes["docker"][""]
+			if kept := scopes["docker"]["registry.access.redhat.com"]; (standing == strict) != (kept != nil) || open == (standing == strict) {
 				t.Errorf("the scopes of docker are %v", scopes["docker"])
 			}
 		})
