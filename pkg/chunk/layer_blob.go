@@ -130,7 +130,7 @@ func readBack(ctx context.Context, layout string, b blob, read func(io.Reader) e
 	}
 	defer f.Close()
 	packed := sha256.New()
-	var plain hash.Hash = sha256.New()
+	plain := sha256.New()
 	if b.check != nil {
 		plain = xxhash.New()
 	}
