@@ -1,0 +1,142 @@
+//go:build e2e
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bootkiln/bootkiln/test/fakesigstore"
+)
+
+// TestIndependentReaders has an image that was published verified by the cosign
+// command, refused by Debian's skopeo and podman where nobody signed it and the
+// policy that bootkiln wrote is theirs, and run by podman. None of them shares a
+// build with bootkiln. That a signed image passes the policy they cannot show:
+// Debian builds them without sigstore, and they accept no such signature.
+func TestIndependentReaders(t *testing.T) {
+	s, p, sigstore := newSite(t), newProject(t), fakesigstore.New(t)
+	p.write(t, "sign: {key: "+s.keys.private+", keyless: true}", "publish: [{to: "+s.name+", tags: [latest]}]")
+	publish := command(t, s.publishArgs(p)...)
+	for name, value := range sigstore.Environ() {
+		publish.Env = append(publish.Env, name+"="+value)
+	}
+	publish.run(t).want(t, 0)
+	pinned := s.name + "@" + p.result(t).Published[0].Digest.String()
+	verify := append([]string{
+		"verify", "--attestations", "--certificate-identity", fakesigstore.Subject, "--certificate-oidc-issuer", fakesigstore.Issuer,
+		"--trusted-root", sigstore.Root, pinned,
+	}, s.access()...)
+	o := bootkiln(t, verify...)
+	o.want(t, 0)
+	for _, words := range []string{"packages     ", "provenance   stated by ", "built by   ", "recipe.yaml (sha256:", "from       base"} {
+		if !strings.Contains(o.stdout, words) {
+			t.Errorf("verify does not say %q:\n%s", words, o.stdout)
+		}
+	}
+
+	t.Run("cosign", func(t *testing.T) { s.assertCosign(t, pinned, sigstore) })
+
+	// The same bytes, and nobody signed them there.
+	unsigned := s.proxy.host + "/os/unsigned:latest"
+	skopeo(t, "copy", "--quiet", "--src-cert-dir", s.ca.dir, "--dest-cert-dir", s.ca.dir, "--src-creds", registryUser+":"+registryPassword,
+		"--dest-creds", registryUser+":"+registryPassword, "docker://"+pinned, "docker://"+unsigned)
+	etc := t.TempDir()
+	bootkiln(t, "policy", "--key", s.keys.public, "--to", etc, "--yes", "--scope", s.proxy.host+"/os", s.name).want(t, 0)
+	t.Run("skopeo", func(t *testing.T) { s.assertSkopeo(t, etc, unsigned) })
+	t.Run("podman", func(t *testing.T) { s.assertPodman(t, etc, pinned, unsigned) })
+}
+
+// assertCosign asks the command, with the key and for the identity of the job.
+func (s *site) assertCosign(t *testing.T, pinned string, sigstore *fakesigstore.Sigstore) {
+	path, err := exec.Command("../hack/cosign").Output()
+	if err != nil {
+		t.Fatalf("building cosign: %v", err)
+	}
+	other := newKeys(t)
+	byKey := func(key string) []string { return []string{"--insecure-ignore-tlog=true", "--key", key} }
+	byJob := func(subject string) []string {
+		return []string{
+			"--trusted-root", sigstore.Root, "--certificate-identity", subject, "--certificate-oidc-issuer", fakesigstore.Issuer,
+		}
+	}
+	for name, c := range map[string]struct {
+		by   []string
+		good bool
+	}{
+		"key": {byKey(s.keys.public), true}, "another key": {byKey(other.public), false},
+		"job": {byJob(fakesigstore.Subject), true}, "another job": {byJob(fakesigstore.Subject + "2"), false},
+	} {
+		for _, what := range [][]string{
+			{"verify"}, {"verify-attestation", "--type", "spdxjson"}, {"verify-attestation", "--type", "slsaprovenance1"},
+		} {
+			if what[0] != "verify" && c.by[0] == "--trusted-root" {
+				continue // cosign takes a trusted root for signatures alone, and fetches one otherwise
+			}
+			args := append(append(what, "--registry-cacert", filepath.Join(s.ca.dir, "ca.crt"),
+				"--registry-username", registryUser, "--registry-password", registryPassword), c.by...)
+			cmd := exec.Command(strings.TrimSpace(string(path)), append(args, pinned)...)
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+			said, err := cmd.CombinedOutput()
+			if (err == nil) != c.good {
+				t.Errorf("%s: cosign %q: %v\n%s", name, what, err, said)
+			}
+		}
+	}
+}
+
+const noSignature = "A signature was required, but no signature exists"
+
+// assertSkopeo copies an unsigned image with the policy.
+func (s *site) assertSkopeo(t *testing.T, etc, unsigned string) {
+	cmd := exec.Command("skopeo", "--tmpdir", t.TempDir(), "--policy", filepath.Join(etc, "containers/policy.json"),
+		"--registries.d", filepath.Join(etc, "containers/registries.d"), "copy", "--quiet",
+		"--src-cert-dir", s.ca.dir, "--src-creds", registryUser+":"+registryPassword, "docker://"+unsigned, "dir:"+t.TempDir())
+	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), noSignature) {
+		t.Errorf("skopeo copy of an unsigned image: %v\n%s", err, said)
+	}
+}
+
+// assertPodman pulls an unsigned image on a machine whose /etc/containers is the
+// policy's, and runs the other as this machine may.
+func (s *site) assertPodman(t *testing.T, etc, signed, unsigned string) {
+	// Not t.TempDir: podman takes no runroot of more than 50 characters.
+	store, err := os.MkdirTemp("", "readers-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	podman := func(containers string, args ...string) ([]byte, error) {
+		// podman takes registries.d from nowhere else.
+		script := `mount --bind "$1" /etc/containers; shift; exec podman "$@"`
+		return exec.Command("unshare", append([]string{
+			"--mount", "sh", "-euc", script, "sh", containers,
+			"--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run"), "--runtime", "runc", "--cgroup-manager", "cgroupfs",
+		}, args...)...).CombinedOutput()
+	}
+	const machine = "/etc/containers"
+	t.Cleanup(func() {
+		if said, err := podman(machine, "rmi", "--all", "--force"); err != nil {
+			t.Errorf("podman rmi: %v\n%s", err, said)
+		}
+		if err := os.RemoveAll(store); err != nil {
+			t.Error(err)
+		}
+	})
+	pull := []string{"pull", "--quiet", "--cert-dir", s.ca.dir, "--creds", registryUser + ":" + registryPassword}
+	said, err := podman(filepath.Join(etc, "containers"), append(pull, unsigned)...)
+	if err == nil || !strings.Contains(string(said), noSignature) {
+		t.Errorf("podman pull of an unsigned image: %v\n%s", err, said)
+	}
+	if said, err := podman(machine, append(pull, signed)...); err != nil {
+		t.Fatalf("podman pull: %v\n%s", err, said)
+	}
+	// podman's own limits are higher than a container that runs the tests may set.
+	said, err = podman(machine, "run", "--rm", "--network=none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
+		signed, "cat", "/etc/os-release")
+	if err != nil || !strings.Contains(string(said), "ID=debian") {
+		t.Errorf("podman run: %v\n%s", err, said)
+	}
+}
