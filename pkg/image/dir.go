@@ -78,7 +78,7 @@ func (r *dirRoot) Open(name string) (fs.File, error) {
 	if f, err := r.openRegular(name); f != nil || err != nil {
 		return f, err
 	}
-	h, err := r.lookup("open", name, true)
+	h, err := r.lookup("open", name)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (r *dirRoot) Stat(name string) (fs.FileInfo, error) {
 	if fi, err := r.Lstat(name); err != nil || fi.Mode()&fs.ModeSymlink == 0 {
 		return fi, renamed(err, "stat")
 	}
-	h, err := r.lookup("stat", name, true)
+	h, err := r.lookup("stat", name)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (r *dirRoot) ReadLink(name string) (target string, err error) {
 }
 
 func (r *dirRoot) ReadDir(name string) ([]fs.DirEntry, error) {
-	h, err := r.lookup("readdir", name, true)
+	h, err := r.lookup("readdir", name)
 	if err != nil {
 		return nil, err
 	}

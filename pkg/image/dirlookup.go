@@ -93,14 +93,15 @@ func (r *dirRoot) withFD(f func(fd int) error) error {
 	return err
 }
 
-// lookup opens the named file; the caller closes it. Its errors are complete.
-func (r *dirRoot) lookup(op, name string, follow bool) (*handle, error) {
+// lookup opens the file that the name leads to; the caller closes it. Its errors
+// are complete.
+func (r *dirRoot) lookup(op, name string) (*handle, error) {
 	if !validName(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
 	var h *handle
 	err := r.withFD(func(root int) (err error) {
-		h, err = r.lookupFrom(root, name, follow)
+		h, err = r.lookupFrom(root, name)
 		return err
 	})
 	if err != nil {
@@ -109,19 +110,16 @@ func (r *dirRoot) lookup(op, name string, follow bool) (*handle, error) {
 	return h, nil
 }
 
-func (r *dirRoot) lookupFrom(root int, name string, follow bool) (*handle, error) {
+func (r *dirRoot) lookupFrom(root int, name string) (*handle, error) {
 	r.mu.Lock()
 	stepwise := r.noOpenat2
 	r.mu.Unlock()
 	if stepwise {
-		return lookupStepwise(root, name, follow)
+		return lookupStepwise(root, name)
 	}
 	how := unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	}
-	if !follow {
-		how.Flags |= unix.O_NOFOLLOW
 	}
 	fd := -1
 	err := retry(func() (err error) {
@@ -136,13 +134,13 @@ func (r *dirRoot) lookupFrom(root int, name string, follow bool) (*handle, error
 		r.mu.Lock()
 		r.noOpenat2 = true
 		r.mu.Unlock()
-		return lookupStepwise(root, name, follow)
+		return lookupStepwise(root, name)
 	}
 	return nil, err
 }
 
 // lookupStepwise is openat2 with RESOLVE_IN_ROOT made of openat(2).
-func lookupStepwise(root int, name string, follow bool) (*handle, error) {
+func lookupStepwise(root int, name string) (*handle, error) {
 	open := func(dir int, name string) (*handle, error) {
 		fd, err := openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW)
 		if err != nil {
@@ -166,7 +164,7 @@ func lookupStepwise(root int, name string, follow bool) (*handle, error) {
 			return target, true, err
 		},
 		drop: (*handle).close,
-	}.resolve(name, follow)
+	}.resolve(name, true)
 	if found != start {
 		start.close()
 	}

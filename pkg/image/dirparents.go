@@ -87,7 +87,7 @@ func (r *dirRoot) withParent(name string, call func(dir int) error) error {
 			return fs.ErrClosed
 		}
 		if dir == nil {
-			h, err := r.lookup("open", name, true)
+			h, err := r.lookup("open", name)
 			if err != nil {
 				return underlying(err)
 			}

@@ -206,7 +206,8 @@ func TestJudge(t *testing.T) {
 		{imageRule, []string{"quay.io/a/b", "localhost/a", "localhost:5000/a/b:c", "docker://quay.io/a/b", "oci:out/x", "dir:/x", "quay.io/a/b:t@sha256:" + strings.Repeat("0", 64)}, []string{"a", "a/b", "docker:quay.io/a/b", "quay.io/", "/a/b", "quay.io/a b", "oci:x y"}},
 		{targetRule, []string{"ghcr.io/a/b", "localhost:5000/a", "127.0.0.1:5000/a", "[::1]:5000/a"}, []string{"a", "a/b", "ghcr.io/a:t", "ghcr.io/A", "dir:x", "ghcr.io"}},
 		{
-			targetRule, []string{"oci:out/layout", "oci-archive:out/{git}.tar", "docker-archive:/srv/a b-{version}.tar", "containers-storage:localhost/a-{major}", "containers-storage:a"},
+			targetRule,
+			[]string{"oci:out/layout", "oci-archive:out/{git}.tar", "docker-archive:/srv/a b-{version}.tar", "containers-storage:localhost/a-{major}", "containers-storage:a"},
 			[]string{"oci:", "oci:a:b", "oci-archive:out/", "oci-archive:{gti}.tar", "oci-archive:a{b", "docker-archive:$(x)", "containers-storage:a:b", "containers-storage:A", "oci-archve:x", "docker-daemon:a", "s3://a/b"},
 		},
 		{tagRule, []string{"latest", "{date}", "v{major}.{minor}", "_x", "{git-branch}-{git}"}, []string{".x", "{}", "{date", "date}", "{Date}", "a b", "a:b"}},
