@@ -35,7 +35,7 @@ func TestProgramsOfTests(t *testing.T) {
 		}
 		return string(out)
 	}
-	if out := deps("test"); !strings.HasPrefix(out, "deps: installing curl python3\n") {
+	if out := deps("test"); !strings.HasPrefix(out, "deps: installing curl e2fsprogs python3\n") {
 		t.Errorf("hack/deps test: %s", out)
 	}
 	all, _, _ := strings.Cut(deps(), "\n")
