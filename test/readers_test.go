@@ -103,7 +103,7 @@ func (s *site) assertSkopeo(t *testing.T, etc, unsigned string) {
 // assertPodman pulls an unsigned image on a machine whose /etc/containers is the
 // policy's, and runs the other as this machine may.
 func (s *site) assertPodman(t *testing.T, etc, signed, unsigned string) {
-	// Not t.TempDir: podman takes no runroot of more than 50 characters.
+	//nolint:usetesting // podman takes no runroot of more than 50 characters
 	store, err := os.MkdirTemp("", "readers-")
 	if err != nil {
 		t.Fatal(err)
