@@ -94,7 +94,8 @@ func (t *transfer) try(ctx context.Context) (further bool, err error) {
 		return true, nil
 	}
 	var e *Error
-	if errors.As(err, &e) {
+	// What ended all may be another blob's failure, which keeps its name.
+	if errors.As(err, &e) && e.Blob == "" {
 		e.Blob, e.Size = t.blob.digest, t.blob.size
 		switch {
 		case e.Class == Expired || e.Class == Unauthorized:
