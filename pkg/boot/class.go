@@ -118,7 +118,7 @@ var kinds = []kind{
 	},
 	{
 		NoTarget, "it has no such target",
-		"The unit that was to be reached is not in the image, is masked, or cannot be loaded.",
+		"The unit that was to be reached is not in the image, is masked, or cannot be loaded; systemd offers its rescue shell instead.",
 		[]string{"default-target", "unit-links", "masked-essentials"},
 	},
 	{
@@ -200,7 +200,9 @@ var signs = []sign{
 	{NoRoot, re(`mount: .*unknown filesystem type|ALERT! .* does not exist`), false},
 	{NoRoot, re(`Failed to mount .*(/sysroot|sysroot\.mount)`), false},
 	{InitrdEmergency, re(`Generating "?/run/initramfs/rdsosreport\.txt|dracut:/#|Boot has failed\. To debug|\(initramfs\) $|Refusing to continue`), true},
-	{Emergency, re(`You are in (emergency|rescue) mode|Cannot open access to console, the root account is locked|(root password for|Press Enter for) maintenance`), true},
+	// systemd's way out where there is no default target: nothing that fails leads there.
+	{NoTarget, re(`You are in rescue mode`), true},
+	{Emergency, re(`You are in emergency mode|Cannot open access to console, the root account is locked|(root password for|Press Enter for) maintenance`), true},
 	{PowersOff, re(`reboot: System halted`), true},
 	{NoBootLoader, re(`No bootable device|Boot failed: not a bootable disk|BdsDxe: No bootable option|Shell> $|Operating System not found|grub rescue>`), true},
 }

@@ -74,6 +74,7 @@ func TestSigns(t *testing.T) {
 		{OutOfMemory, "[    2.0] Kernel panic - not syncing: System is deadlocked on memory"},
 		{NoTarget, "[    5.0] systemd[1]: Failed to load default target: No such file or directory"},
 		{Emergency, "[    9.0] systemd[1]: Switching root.\nYou are in emergency mode. After logging in, type \"journalctl -xb\" to view"},
+		{NoTarget, "You are in rescue mode. After logging in, type \"journalctl -xb\" to view\nCannot open access to console, the root account is locked."},
 		{Emergency, "Cannot open access to console, the root account is locked."},
 		{InitrdEmergency, "Welcome to Fedora Linux 43 (Initramfs)!\nYou are in emergency mode. After logging in"},
 		{PowersOff, "[    7.0] reboot: System halted"},
