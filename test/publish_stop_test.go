@@ -208,7 +208,9 @@ func TestKilledDuringAStep(t *testing.T) {
 
 func TestKilledDuringThePush(t *testing.T) {
 	s, p := newSite(t), newProject(t)
-	p.writeAwake(t, s.destination(`"{version}"`, "latest"))
+	// Layers that are cut lie in the output folder; others wait in a folder of the
+	// run's own.
+	p.writeAwake(t, "chunk: off\n"+s.destination(`"{version}"`, "latest"))
 	// The first blob hangs; others may arrive before the end.
 	hanging := make(chan struct{})
 	var once sync.Once
