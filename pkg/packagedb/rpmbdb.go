@@ -12,9 +12,9 @@ import (
 // the byte order of the machine that made it: pages of one size, the first of
 // which is about the table. A page of the table has offsets of items behind its
 // head, keys and values in turn; large values are elsewhere, in pages that are
-// linked to each other. The libraries that read it (anchore/go-rpmdb,
-// knqyf263/go-rpmdb) follow links in circles for ever, and panic on offsets that
-// lead out of a page, in a goroutine of their own where nobody can recover.
+// linked to each other. The library that reads it (anchore/go-rpmdb v0.2.0)
+// follows links in circles for ever, and panics on offsets that lead out of a
+// page, in a goroutine of its own where nobody can recover.
 const (
 	bdbHashMagic = 0x061561
 	bdbPageHead  = 26

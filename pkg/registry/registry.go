@@ -88,7 +88,7 @@ type Options struct {
 	// same registry are asked for blobs before these are sent.
 	MountFrom []string
 	// OnBlob is told each step of each blob of a push, one at a time; nil tells
-	// nobody. A journal hangs here.
+	// nobody. No command sets it: tests see by it what was sent, and how often.
 	OnBlob func(BlobEvent)
 	// Progress shows the transfers; nil shows nothing. The stage is not ended.
 	Progress progress.Stage

@@ -192,26 +192,6 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func TestVerifyReference(t *testing.T) {
-	t.Parallel()
-	b := newBed(t)
-	b.sign(t, b.s)
-	if err := registry.Tag(t.Context(), b.p, "latest", b.o); err != nil {
-		t.Fatal(err)
-	}
-	for _, ref := range []string{b.p.Repository + ":latest", b.p.Repository, b.p.String()} {
-		p, err := trust.VerifyReference(t.Context(), ref, b.options(b.s))
-		if err != nil || p.Digest != b.p.Digest {
-			t.Errorf("%s: %s, %v", ref, p, err)
-		}
-	}
-	p, err := trust.VerifyReference(t.Context(), b.p.Repository+":latest", b.options(signer(t, 1)))
-	wantClass(t, err, trust.WrongKey)
-	if p.Digest != b.p.Digest {
-		t.Errorf("digest %q, want it also for a refused image", p.Digest)
-	}
-}
-
 func TestVerifyUncovered(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

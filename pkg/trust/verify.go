@@ -85,16 +85,6 @@ func (e *VerificationError) Error() string {
 // Unwrap returns what the policy engine said.
 func (e *VerificationError) Unwrap() error { return e.Err }
 
-// VerifyReference resolves a reference ("repository:tag") to a digest and
-// verifies that. The digest is returned in either case, once it is known.
-func VerifyReference(ctx context.Context, ref string, o Options) (image.Pinned, error) {
-	p, err := registry.Resolve(ctx, ref, o.Registry)
-	if err != nil {
-		return p, err
-	}
-	return p, Verify(ctx, p, o)
-}
-
 // Verify asks the policy engine of containers/image whether the image may run,
 // and of an index, whether each image in it may. nil means that it demanded
 // signatures and found good ones. A refusal is a [*VerificationError], a failure
