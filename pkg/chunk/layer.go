@@ -151,7 +151,7 @@ type archive struct {
 	tree *tree
 	root image.Root
 	// sums has what was read of every regular file, and heads what was written
-	// before it.
+	// before the content of everything that is no directory.
 	sums, heads []uint64
 }
 
@@ -209,7 +209,7 @@ func (a *archive) write(ctx context.Context, w io.Writer, items []item) error {
 		if err != nil {
 			return err
 		}
-		if !it.plain { // or several layers would, at the same time
+		if !a.tree.entries[it.entry].isDir() { // a directory is in several layers, which are written at the same time
 			a.heads[it.entry] = xxhash.Sum64(head)
 		}
 		if _, err := w.Write(head); err != nil {
