@@ -91,7 +91,7 @@ var corpus = []specimen{
 	},
 	{
 		name: "an init that is not executable", mutate: func(m *mutant) { m.chmod(systemd, 0o644) },
-		direct: boot.NoInit, ostree: boot.NoInit, quick: directOnly,
+		rules: []string{"init"}, direct: boot.NoInit, ostree: boot.NoInit, quick: directOnly,
 	},
 	{
 		name: "an init for another processor", mutate: func(m *mutant) { m.patch(systemd, 18, "\xb7\x00") },

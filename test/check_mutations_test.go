@@ -105,6 +105,7 @@ var mutations = []mutation{
 		m.layInitramfs("usr/lib/initrd-release", "ID=debian\nBUILD_ID=20260101\n")
 	}},
 	{"init", "no systemd", func(m *mutant) { m.remove("usr/lib/systemd/systemd") }},
+	{"init", "no right to execute it", func(m *mutant) { m.chmod("usr/lib/systemd/systemd", 0o644) }},
 	{"architecture", "systemd of another", func(m *mutant) { m.patch("usr/lib/systemd/systemd", 18, "\xb7\x00") }},
 	{"label-bootc", "no label", func(m *mutant) {
 		delete(m.config.Config.Labels, "containers.bootc")

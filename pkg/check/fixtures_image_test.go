@@ -20,6 +20,16 @@ var imageFixtures = []fixture{
 		want: []string{"/usr/lib/systemd/systemd: not an ELF program"},
 	},
 	{
+		rule: "init", name: "no right to execute it", add: fake.Files{"usr/lib/systemd/systemd": fake.Text(fake.ELF(amd64Machine))},
+		want: []string{"/usr/lib/systemd/systemd: it may not be executed (mode -rw-r--r--)"},
+	},
+	{
+		// systemd's switch_root goes on to it, and it is what the kernel looks for.
+		name: "another init behind one without the right", add: fake.Files{
+			"usr/lib/systemd/systemd": fake.Text(fake.ELF(amd64Machine)), "usr/sbin/init": fake.Program(fake.ELF(amd64Machine)),
+		},
+	},
+	{
 		rule: "architecture", add: fake.Files{"usr/lib/systemd/systemd": fake.Program(fake.ELF(arm64Machine))},
 		want: []string{"/usr/lib/systemd/systemd: the program is for arm64, and the image's configuration says amd64"},
 	},

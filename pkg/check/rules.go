@@ -130,7 +130,7 @@ var firstRules = []Rule{
 		Severity: diag.Error,
 		Doc:      "The initramfs finds the root file system, and nothing in it to start.",
 		Source:   "systemd: switch-root; kernel: init/main.c",
-		Hint:     "install systemd",
+		Hint:     "install systemd; no step may change the mode of its program",
 		Run:      checkInit,
 	},
 	{

@@ -121,6 +121,8 @@ func checkInit(_ context.Context, t *Target) ([]Finding, error) {
 		return found("sbin/init", "no first process: neither /usr/lib/systemd/systemd nor /sbin/init leads to a program"), nil
 	case p.machine == "":
 		return found(p.name, "not an ELF program"), nil
+	case !p.executable():
+		return found(p.name, "it may not be executed (mode %v)", p.mode), nil
 	}
 	return nil, nil
 }

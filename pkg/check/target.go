@@ -54,14 +54,20 @@ func newTarget(ctx context.Context, location string, root image.Root, config *im
 // initProgram is the first process of the system.
 type initProgram struct {
 	name string // "" where there is none
+	mode fs.FileMode
 	// machine is its architecture as image configurations name it, "" where it
 	// is no ELF program.
 	machine string
 }
 
+// executable reports whether root may execute it, for whom one bit is enough.
+func (p *initProgram) executable() bool { return p.mode&0o111 != 0 }
+
 // findInit looks where systemd's and the kernel's own search would: the first
-// is what bootc's systems have.
+// is what bootc's systems have. What may not be executed is gone past as it is
+// there, and is returned where there is nothing else.
 func findInit(root image.Root) (initProgram, error) {
+	var first initProgram
 	for _, name := range []string{"usr/lib/systemd/systemd", "sbin/init"} {
 		fi, err := root.Stat(name)
 		if isAbsent(err) || err == nil && !fi.Mode().IsRegular() {
@@ -79,9 +85,15 @@ func findInit(root image.Root) (initProgram, error) {
 		if err != nil {
 			return initProgram{}, fmt.Errorf("reading %q: %w", name, err)
 		}
-		return initProgram{name: name, machine: machine}, nil
+		p := initProgram{name, fi.Mode(), machine}
+		if p.executable() {
+			return p, nil
+		}
+		if first.name == "" {
+			first = p
+		}
 	}
-	return initProgram{}, nil
+	return first, nil
 }
 
 // isAbsent reports whether a name leads to no file: there is none, or a link
