@@ -16,6 +16,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/provenance"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
@@ -112,7 +113,7 @@ func (o *indexOptions) ofDigests(ctx context.Context, args []string) error {
 			Name:    recipe.String{Value: path.Base(repository), Pos: argument},
 			Publish: []recipe.Target{target},
 		},
-		Facts: o.env.facts(ctx, ".", epoch), Origin: pipeline.Origin{Tool: tool()},
+		Facts: o.env.facts(ctx, ".", epoch), Origin: o.env.originHere(),
 	}
 	result, err := o.run(ctx, in, map[string][]digest.Digest{repository: members}, signers)
 	if err != nil {
@@ -173,6 +174,7 @@ func (o *indexOptions) ofRecipe(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
+	in.Origin = e.origin(ctx, p)
 	result, err := o.run(ctx, in, members, signers)
 	if err != nil {
 		return p.problem(err)
@@ -226,6 +228,14 @@ func (o *indexOptions) run(ctx context.Context, in pipeline.Input, members map[s
 		options := options
 		options.Progress = st
 		return registry.PushIndex(ctx, repository, members[repository], options)
+	}
+	s.Members = func(ctx context.Context, p image.Pinned) ([]provenance.Member, error) {
+		platforms, err := registry.Platforms(ctx, p, options)
+		var list []provenance.Member
+		for _, m := range platforms {
+			list = append(list, provenance.Member{Platform: m.Name, Digest: m.Digest})
+		}
+		return list, err
 	}
 	return pipeline.Index(ctx, in, img, s)
 }

@@ -21,9 +21,16 @@ func tool() string { return "bootkiln-" + readVersion().Version }
 
 // origin is who makes the project's image, and from what.
 func (e *env) origin(ctx context.Context, p *project) pipeline.Origin {
+	o := e.originHere()
+	o.Recipe, o.Source = recipeDigest(p.sources), e.source(ctx, p.dir)
+	return o
+}
+
+// originHere is who makes what is made of no project.
+func (e *env) originHere() pipeline.Origin {
 	v := readVersion()
 	o := pipeline.Origin{
-		Recipe: recipeDigest(p.sources), Tool: tool(), Source: e.source(ctx, p.dir),
+		Tool: tool(),
 		Builder: provenance.Builder{
 			ID:      "https://github.com/bootkiln/bootkiln@" + strings.Trim(v.Version, "()"),
 			Version: map[string]string{"bootkiln": v.describe()},

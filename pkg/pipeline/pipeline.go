@@ -26,6 +26,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/plan"
 	"github.com/bootkiln/bootkiln/pkg/progress"
+	"github.com/bootkiln/bootkiln/pkg/provenance"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
@@ -104,6 +105,8 @@ type Services struct {
 	Chunk    func(ctx context.Context, img image.Image, dir string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error)
 	// Push uploads the image by digest; no tag is written.
 	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
+	// Members returns the images of an index that was pushed; only [Index] asks.
+	Members func(ctx context.Context, p image.Pinned) ([]provenance.Member, error)
 	// Sign attaches a signature to the digest; nil leaves the image unsigned,
 	// and then without a tag.
 	Sign func(ctx context.Context, p image.Pinned) error
@@ -254,6 +257,9 @@ type run struct {
 	base journal.Base
 	// said is what is said of the image.
 	said []statement
+	// saidOf says something of what was pushed to one place; nil for an image, of
+	// which all is said before.
+	saidOf func(ctx context.Context, p image.Pinned) (statement, error)
 	// seen is what tags named at the beginning, by reference.
 	seen map[string]digest.Digest
 	// demands are the repositories of which the image's own policy demands

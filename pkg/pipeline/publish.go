@@ -165,7 +165,15 @@ func (r *run) sign(ctx context.Context, done *Published) error {
 // attest attaches what is said of the image.
 func (r *run) attest(ctx context.Context, done *Published) error {
 	return r.stage("attest", func(st progress.Stage) error {
-		for _, s := range r.said {
+		said := r.said
+		if r.saidOf != nil {
+			s, err := r.saidOf(ctx, done.Pinned)
+			if err != nil {
+				return err
+			}
+			said = []statement{s}
+		}
+		for _, s := range said {
 			if err := r.Attest(ctx, done.Pinned, s.predicateType, s.predicate); err != nil {
 				return err
 			}

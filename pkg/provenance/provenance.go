@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	slsa "github.com/in-toto/attestation/go/predicates/provenance/v1"
@@ -90,47 +91,72 @@ func Predicate(b Build) ([]byte, error) {
 }
 
 func predicate(b Build) ([]byte, error) {
-	external, err := structpb.NewStruct(map[string]any{"name": b.Name, "recipe": b.Recipe})
+	from, err := recipeAndSource(b.Recipe, b.RecipeDigest, b.Source)
 	if err != nil {
 		return nil, err
 	}
-	internal, err := structpb.NewStruct(map[string]any{"containerfile": b.Containerfile.String()})
+	base, err := descriptor(&intoto.ResourceDescriptor{Name: "base", Uri: uri(b.Base.Image)}, b.Base.Digest)
 	if err != nil {
 		return nil, err
 	}
-	recipe, err := descriptor(&intoto.ResourceDescriptor{Name: b.Recipe}, b.RecipeDigest)
-	if err != nil {
+	from = append(from, base)
+	for _, p := range b.Packages {
+		from = append(from, &intoto.ResourceDescriptor{Uri: p})
+	}
+	run := details(b.Builder, b.Invocation, b.Started, b.Finished)
+	if run.Byproducts, err = byproducts(b.Reports); err != nil {
 		return nil, err
 	}
-	base, err := descriptor(&intoto.ResourceDescriptor{Name: "base", Uri: b.Base.Image}, b.Base.Digest)
-	if err != nil {
-		return nil, err
+	return whole(&slsa.BuildDefinition{BuildType: BuildType, ResolvedDependencies: from},
+		map[string]any{"name": b.Name, "recipe": b.Recipe}, map[string]any{"containerfile": b.Containerfile.String()}, run)
+}
+
+// recipeAndSource are what somebody wrote, as far as it is known.
+func recipeAndSource(recipe string, d digest.Digest, s *Source) (from []*intoto.ResourceDescriptor, err error) {
+	if recipe != "" {
+		r, err := descriptor(&intoto.ResourceDescriptor{Name: recipe}, d)
+		if err != nil {
+			return nil, err
+		}
+		from = append(from, r)
 	}
-	from := []*intoto.ResourceDescriptor{recipe, base}
-	if s := b.Source; s != nil {
+	if s != nil {
 		from = append(from, &intoto.ResourceDescriptor{
 			Name: "source", Uri: s.URI, Digest: map[string]string{"gitCommit": s.Commit},
 		})
 	}
-	for _, p := range b.Packages {
-		from = append(from, &intoto.ResourceDescriptor{Uri: p})
+	return from, nil
+}
+
+// uri is a reference as containers-transports(5) has it, with the transport that
+// goes without saying elsewhere: SLSA asks for a URI.
+func uri(reference string) string {
+	if strings.HasPrefix(reference, "containers-storage:") || strings.Contains(reference, "://") {
+		return reference
 	}
-	reports, err := byproducts(b.Reports)
-	if err != nil {
+	return "docker://" + reference
+}
+
+func details(b Builder, invocation string, started, finished time.Time) *slsa.RunDetails {
+	return &slsa.RunDetails{
+		Builder: &slsa.Builder{Id: b.ID, Version: b.Version},
+		Metadata: &slsa.BuildMetadata{
+			InvocationId: invocation, StartedOn: timestamppb.New(started), FinishedOn: timestamppb.New(finished),
+		},
+	}
+}
+
+// whole puts a predicate together, and has SLSA's own types check it.
+func whole(d *slsa.BuildDefinition, external, internal map[string]any, run *slsa.RunDetails) (_ []byte, err error) {
+	if d.ExternalParameters, err = structpb.NewStruct(external); err != nil {
 		return nil, err
 	}
-	p := &slsa.Provenance{
-		BuildDefinition: &slsa.BuildDefinition{
-			BuildType: BuildType, ExternalParameters: external, InternalParameters: internal, ResolvedDependencies: from,
-		},
-		RunDetails: &slsa.RunDetails{
-			Builder: &slsa.Builder{Id: b.Builder.ID, Version: b.Builder.Version},
-			Metadata: &slsa.BuildMetadata{
-				InvocationId: b.Invocation, StartedOn: timestamppb.New(b.Started), FinishedOn: timestamppb.New(b.Finished),
-			},
-			Byproducts: reports,
-		},
+	if internal != nil {
+		if d.InternalParameters, err = structpb.NewStruct(internal); err != nil {
+			return nil, err
+		}
 	}
+	p := &slsa.Provenance{BuildDefinition: d, RunDetails: run}
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}

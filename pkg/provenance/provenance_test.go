@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,60 @@ func TestPredicate(t *testing.T) {
 			t.Fatalf("the same build has two predicates (%v):\n%s", err, again)
 		}
 	}
+	valid(t, text)
+}
+
+func TestIndexPredicate(t *testing.T) {
+	t.Parallel()
+	b := complete()
+	x := Index{
+		Name: b.Name, Recipe: b.Recipe, RecipeDigest: b.RecipeDigest, Repository: "ghcr.io/me/kiln",
+		Images: []Member{{"linux/amd64", digest.FromString("amd64")}, {"linux/arm64", digest.FromString("arm64")}},
+		Source: b.Source, Builder: b.Builder, Invocation: b.Invocation, Started: b.Started, Finished: b.Finished,
+	}
+	text, err := IndexPredicate(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "testdata/index.json", text)
+	valid(t, text)
+
+	// From the command line
+	x.Recipe, x.RecipeDigest, x.Source = "", "", nil
+	if text, err = IndexPredicate(x); err != nil || strings.Contains(string(text), "recipe.yaml") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	valid(t, text)
+	for name, spoil := range map[string]func(*Index){
+		"no digest":  func(x *Index) { x.Images[0].Digest = "" },
+		"no builder": func(x *Index) { x.Builder.ID = "" },
+	} {
+		bad := x
+		bad.Images = slices.Clone(x.Images)
+		spoil(&bad)
+		if _, err := IndexPredicate(bad); err == nil || !strings.HasPrefix(err.Error(), "writing the provenance of the index ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestURI(t *testing.T) {
+	t.Parallel()
+	for reference, want := range map[string]string{
+		"quay.io/me/os:1":                 "docker://quay.io/me/os:1",
+		"localhost:5000/os":               "docker://localhost:5000/os",
+		"docker://quay.io/me/os:1":        "docker://quay.io/me/os:1",
+		"containers-storage:localhost/os": "containers-storage:localhost/os",
+	} {
+		if got := uri(reference); got != want {
+			t.Errorf("%q: %q, want %q", reference, got, want)
+		}
+	}
+}
+
+// valid asks SLSA's own types.
+func valid(t *testing.T, text []byte) {
+	t.Helper()
 	var read slsa.Provenance
 	if err := protojson.Unmarshal(text, &read); err != nil {
 		t.Fatal(err)

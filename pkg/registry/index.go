@@ -50,6 +50,38 @@ func Members(ctx context.Context, p image.Pinned, o Options) ([]image.Pinned, er
 	return images, nil
 }
 
+// Platform is an image of an index, and what it is for, as [PlatformName] has it.
+type Platform struct {
+	Name   string
+	Digest digest.Digest
+}
+
+// Platforms returns the images of an index of [PushIndex], in its order. Failures
+// are an [*Error].
+func Platforms(ctx context.Context, p image.Pinned, o Options) ([]Platform, error) {
+	s, err := Open(ctx, p.Repository, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	raw, err := s.raw(ctx, p.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	var index imgspecv1.Index
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return nil, fmt.Errorf("reading the index %s: %w", p, err)
+	}
+	var platforms []Platform
+	for _, m := range index.Manifests {
+		if m.Platform == nil {
+			return nil, fmt.Errorf("reading the index %s: it does not say what %s is for", p, m.Digest)
+		}
+		platforms = append(platforms, Platform{PlatformName(*m.Platform), m.Digest})
+	}
+	return platforms, nil
+}
+
 // Config returns what an image, which is no index, says of itself. Of what is no
 // image of an operating system it is empty.
 func Config(ctx context.Context, p image.Pinned, o Options) (*imgspecv1.Image, error) {
