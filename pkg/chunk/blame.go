@@ -8,11 +8,13 @@ import (
 	"hash/fnv"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
 	digest "github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 )
@@ -63,21 +65,25 @@ func (w *writer) blame(ctx context.Context, had previous, plan *Plan, jobs []*jo
 	if had.layers == nil {
 		return nil
 	}
+	layers := had.layers.Layers()
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for at, list := range w.suspects(had, plan, jobs, p) {
-		if had.layers.Layers()[at].Size > mostBlamed {
+		if layers[at].Size > mostBlamed {
 			continue
 		}
-		err := w.compare(ctx, had.layers, at, list)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
+		g.Go(func() error {
+			err := w.compare(ctx, had.layers, at, list)
+			if err == nil || ctx.Err() != nil {
+				return ctx.Err()
+			}
 			for _, s := range list {
 				s.cause.Files = []string{"which files changed in it is not known: " + err.Error()}
 			}
-		}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // suspects returns them by the place of the layer of the previous image that

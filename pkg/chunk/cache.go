@@ -80,7 +80,7 @@ func (c *cache) path(b blob) string {
 func (c *cache) may(size int64) bool { return len(c.sizes[size])+len(c.lent[size]) > 0 }
 
 // take puts the layer of an archive into the layout, if it is there and whole.
-func (c *cache) take(ctx context.Context, layout string, size int64, diffID digest.Digest) (blob, bool, error) {
+func (c *cache) take(ctx context.Context, t *tools, layout string, size int64, diffID digest.Digest) (blob, bool, error) {
 	for _, b := range c.sizes[size] {
 		if b.diffID != diffID {
 			continue
@@ -99,7 +99,7 @@ func (c *cache) take(ctx context.Context, layout string, size int64, diffID dige
 		b.size = n
 		return b, true, c.touch(b)
 	}
-	return c.borrow(ctx, layout, size, diffID)
+	return c.borrow(ctx, t, layout, size, diffID)
 }
 
 func (c *cache) touch(b blob) error {

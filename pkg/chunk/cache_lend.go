@@ -73,7 +73,7 @@ func contentSize(name string) (content, own int64, ok bool) {
 // borrow puts a layer that was lent into the layout, and keeps it in the cache.
 // Unlike the cache's own it has not been proven here: that it holds what the
 // configuration of its image says is seen by unpacking it.
-func (c *cache) borrow(ctx context.Context, layout string, size int64, diffID digest.Digest) (blob, bool, error) {
+func (c *cache) borrow(ctx context.Context, t *tools, layout string, size int64, diffID digest.Digest) (blob, bool, error) {
 	for _, b := range c.lent[size] {
 		if b.diffID != diffID {
 			continue
@@ -81,7 +81,7 @@ func (c *cache) borrow(ctx context.Context, layout string, size int64, diffID di
 		if err := link(blobPath(c.lender, b.digest), blobPath(layout, b.digest)); err != nil {
 			return blob{}, false, fmt.Errorf("using a layer of the previous image: %w", err)
 		}
-		err := readBack(ctx, layout, b, func(io.Reader) error { return nil })
+		err := t.readBack(ctx, layout, b, func(io.Reader) error { return nil })
 		if err == nil {
 			return b, true, c.keep(layout, b)
 		}

@@ -159,14 +159,28 @@ func newArchive(t *tree, root image.Root) *archive {
 	return &archive{tree: t, root: root, sums: make([]uint64, len(t.entries)), heads: make([]uint64, len(t.entries))}
 }
 
+// headWriter writes the headers of archives.
+type headWriter struct {
+	tree       *tree
+	buf        bytes.Buffer
+	fresh, now tar.Writer
+}
+
+func newHeadWriter(t *tree) *headWriter {
+	h := &headWriter{tree: t}
+	h.fresh = *tar.NewWriter(&h.buf)
+	return h
+}
+
 // head returns the bytes in front of an item's content. They are valid until
-// the next call with the same buffer.
-func (a *archive) head(buf *bytes.Buffer, it item) ([]byte, error) {
-	buf.Reset()
-	if err := tar.NewWriter(buf).WriteHeader(a.tree.header(it)); err != nil {
-		return nil, fmt.Errorf("%q: %w", a.tree.entries[it.entry].name, err)
+// the next call.
+func (h *headWriter) head(it item) ([]byte, error) {
+	h.buf.Reset()
+	h.now = h.fresh // which a tar.Writer of its own for each would be, but for the garbage
+	if err := h.now.WriteHeader(h.tree.header(it)); err != nil {
+		return nil, fmt.Errorf("%q: %w", h.tree.entries[it.entry].name, err)
 	}
-	return buf.Bytes(), nil
+	return h.buf.Bytes(), nil
 }
 
 // content returns how many bytes of content an item has.
@@ -179,10 +193,10 @@ func (a *archive) content(it item) int64 {
 
 // size returns how long the archive of the items is.
 func (a *archive) size(items []item) (int64, error) {
-	var buf bytes.Buffer
+	heads := newHeadWriter(a.tree)
 	sum := int64(2 * tarBlock) // the end marker
 	for _, it := range items {
-		head, err := a.head(&buf, it)
+		head, err := heads.head(it)
 		if err != nil {
 			return 0, err
 		}
@@ -196,18 +210,22 @@ func padding(n int64) int64 { return -n & (tarBlock - 1) }
 
 var zeros [2 * tarBlock]byte
 
-// write writes the archive of the items, and remembers what it read.
-func (a *archive) write(ctx context.Context, w io.Writer, items []item) error {
-	var buf bytes.Buffer
-	block := blocks.Get().(*[256 << 10]byte)
-	defer blocks.Put(block)
+// write writes the archive of the items through the block, and remembers what
+// it read. It calls look, where that is not nil, with each header that it wrote.
+func (a *archive) write(ctx context.Context, w io.Writer, items []item, block []byte, look func(head []byte) error) error {
+	heads := newHeadWriter(a.tree)
 	for _, it := range items {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		head, err := a.head(&buf, it)
+		head, err := heads.head(it)
 		if err != nil {
 			return err
+		}
+		if look != nil {
+			if err := look(head); err != nil {
+				return err
+			}
 		}
 		if !a.tree.entries[it.entry].isDir() { // a directory is in several layers, which are written at the same time
 			a.heads[it.entry] = xxhash.Sum64(head)
@@ -219,7 +237,7 @@ func (a *archive) write(ctx context.Context, w io.Writer, items []item) error {
 		if n == 0 {
 			continue
 		}
-		if a.sums[it.entry], err = a.copy(w, a.tree.entries[it.entry].name, n, block[:]); err != nil {
+		if a.sums[it.entry], err = a.copy(w, a.tree.entries[it.entry].name, n, block); err != nil {
 			return err
 		}
 		if _, err := w.Write(zeros[:padding(n)]); err != nil {

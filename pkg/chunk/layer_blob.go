@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/zstd"
@@ -36,30 +35,31 @@ type blob struct {
 	check []byte
 }
 
-// compressor is what compressing needs memory for; it is used for many layers.
-type compressor struct {
-	enc *zstd.Encoder
-	out *bufio.Writer
+// tools are what one goroutine makes layers with, one after the other. They
+// are most of the memory that a run needs: 30 MB, once there is something to
+// compress. Of a pool the collector of garbage would drop some and have others
+// made.
+type tools struct {
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+	out   *bufio.Writer
+	block []byte // to copy through
 }
 
-var compressors = sync.Pool{New: func() any {
+func newTools() (*tools, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
 	if err != nil {
-		panic(err) // the options are wrong
+		return nil, fmt.Errorf("preparing the compression: %w", err)
 	}
-	return &compressor{enc, bufio.NewWriterSize(nil, 1<<20)}
-}}
-
-var decompressors = sync.Pool{New: func() any {
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 	if err != nil {
-		panic(err) // the options are wrong
+		return nil, fmt.Errorf("preparing the compression: %w", err)
 	}
-	return dec
-}}
+	return &tools{enc, dec, bufio.NewWriterSize(nil, 1<<20), make([]byte, 256<<10)}, nil
+}
 
-// blocks are buffers to copy through.
-var blocks = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+// close ends what the decompressor runs.
+func (t *tools) close() { t.dec.Close() }
 
 // blobPath is where a layout has a blob.
 func blobPath(layout string, d digest.Digest) string {
@@ -72,7 +72,7 @@ func sum(h hash.Hash) digest.Digest { return digest.NewDigest(digest.SHA256, h) 
 // frame of zstd, which says how long its content is. The bytes depend on
 // nothing but the content and the version of the library, because one
 // goroutine makes them.
-func compress(layout string, size int64, fill func(io.Writer) error) (_ blob, err error) {
+func (t *tools) compress(layout string, size int64, fill func(io.Writer) error) (_ blob, err error) {
 	f, err := os.CreateTemp(layout, ".layer-*")
 	if err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
@@ -84,17 +84,15 @@ func compress(layout string, size int64, fill func(io.Writer) error) (_ blob, er
 	}()
 	packed, plain, check := sha256.New(), sha256.New(), xxhash.New()
 	out := &counter{w: io.MultiWriter(f, packed)}
-	p := compressors.Get().(*compressor)
-	defer compressors.Put(p)
-	p.out.Reset(out)
-	p.enc.ResetContentSize(p.out, size)
-	if err := fill(io.MultiWriter(plain, check, p.enc)); err != nil {
+	t.out.Reset(out)
+	t.enc.ResetContentSize(t.out, size)
+	if err := fill(io.MultiWriter(plain, check, t.enc)); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
-	if err := p.enc.Close(); err != nil {
+	if err := t.enc.Close(); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
-	if err := p.out.Flush(); err != nil {
+	if err := t.out.Flush(); err != nil {
 		return blob{}, fmt.Errorf("writing layer: %w", err)
 	}
 	b := blob{diffID: sum(plain), unpacked: size, digest: sum(packed), size: out.n, check: check.Sum(nil)}
@@ -123,7 +121,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // read. It fails where the bytes are not those of the blob. Of one that was
 // written just now, a fast digest tells whether the archive is the one that the
 // diff ID was computed from.
-func readBack(ctx context.Context, layout string, b blob, read func(io.Reader) error) error {
+func (t *tools) readBack(ctx context.Context, layout string, b blob, read func(io.Reader) error) error {
 	f, err := os.Open(blobPath(layout, b.digest))
 	if err != nil {
 		return fmt.Errorf("reading the layer back: %w", err)
@@ -135,17 +133,15 @@ func readBack(ctx context.Context, layout string, b blob, read func(io.Reader) e
 		plain = xxhash.New()
 	}
 	from := io.TeeReader(f, packed)
-	dec := decompressors.Get().(*zstd.Decoder)
-	defer decompressors.Put(dec)
-	if err := dec.Reset(from); err != nil {
+	if err := t.dec.Reset(from); err != nil {
 		return fmt.Errorf("reading the layer back: %w", err)
 	}
-	archive := io.TeeReader(dec, plain)
+	archive := io.TeeReader(t.dec, plain)
 	if err := read(archive); err != nil {
 		return err
 	}
 	for _, rest := range []io.Reader{archive, from} {
-		if _, err := io.Copy(io.Discard, rest); err != nil {
+		if _, err := io.CopyBuffer(onlyWriter{io.Discard}, rest, t.block); err != nil {
 			return fmt.Errorf("reading the layer back: %w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -66,26 +67,40 @@ func newProof(a *archive) *proof {
 	return &proof{tree: a.tree, sums: a.sums, seen: make([]seen, len(a.tree.entries))}
 }
 
-// layer reads a whole archive, and returns what it has for [proof.accept].
-func (p *proof) layer(ctx context.Context, r io.Reader, from place) ([]sighting, error) {
+// layer begins the proof of one layer, of which nobody else reads through the
+// block meanwhile.
+func (p *proof) layer(from place, block []byte) *layerProof {
+	return &layerProof{proof: p, from: from, here: map[int]bool{}, block: block}
+}
+
+// archive reads a whole archive. What it has found is for [proof.accept].
+func (p *layerProof) archive(ctx context.Context, r io.Reader) error {
 	tr := tar.NewReader(r)
-	l := &layerProof{proof: p, from: from, here: map[int]bool{}, block: blocks.Get().(*[256 << 10]byte)}
-	defer blocks.Put(l.block)
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		h, err := tr.Next()
 		if err == io.EOF {
-			return l.found, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the layer back: %w", err)
+			return fmt.Errorf("reading the layer back: %w", err)
 		}
-		if err := l.entry(h, tr); err != nil {
-			return nil, err
+		if err := p.entry(h, tr); err != nil {
+			return err
 		}
 	}
+}
+
+// head reads what is in front of the content of one entry of an archive that is
+// written again: see [writer.reuse].
+func (p *layerProof) head(head []byte) error {
+	h, err := tar.NewReader(bytes.NewReader(head)).Next()
+	if err != nil {
+		return fmt.Errorf("reading a header back: %w", err)
+	}
+	return p.entry(h, nil)
 }
 
 // accept counts what a layer of the image has.
@@ -107,9 +122,10 @@ type layerProof struct {
 	from  place
 	here  map[int]bool // names of the layer, where links may lead
 	found []sighting
-	block *[256 << 10]byte
+	block []byte
 }
 
+// entry compares an entry with the image; its content only where there is one.
 func (p *layerProof) entry(h *tar.Header, content io.Reader) error {
 	name := strings.TrimSuffix(h.Name, "/")
 	differs := func(format string, args ...any) error {
@@ -199,11 +215,11 @@ func (p *layerProof) body(i int, h *tar.Header, content io.Reader, differs func(
 		return differs("link to %q, and to %q in the image", h.Linkname, e.target)
 	case h.Devmajor != int64(e.major) || h.Devminor != int64(e.minor):
 		return differs("device %d:%d, and %d:%d in the image", h.Devmajor, h.Devminor, e.major, e.minor)
-	case e.size == 0:
+	case e.size == 0 || content == nil:
 		return nil
 	}
 	sum := xxhash.New()
-	if _, err := io.CopyBuffer(onlyWriter{sum}, content, p.block[:]); err != nil {
+	if _, err := io.CopyBuffer(onlyWriter{sum}, content, p.block); err != nil {
 		return fmt.Errorf("reading the layer back: %q: %w", e.name, err)
 	}
 	if sum.Sum64() != p.sums[i] {

@@ -61,7 +61,7 @@ func prove(t *testing.T, w *writer, jobs []*job, change func(kind place, h *tar.
 	t.Helper()
 	for _, j := range jobs {
 		var written, changed bytes.Buffer
-		if err := w.archive.write(t.Context(), &written, j.items); err != nil {
+		if err := w.archive.write(t.Context(), &written, j.items, make([]byte, 1<<10), nil); err != nil {
 			t.Fatal(err)
 		}
 		from, to := tar.NewReader(&written), tar.NewWriter(&changed)
@@ -94,11 +94,11 @@ func prove(t *testing.T, w *writer, jobs []*job, change func(kind place, h *tar.
 		if err := to.Close(); err != nil {
 			t.Fatal(err)
 		}
-		found, err := w.proof.layer(t.Context(), &changed, j.kind)
-		if err == nil {
-			err = w.proof.accept(found)
+		proof := w.proof.layer(j.kind, make([]byte, 1<<10))
+		if err := proof.archive(t.Context(), &changed); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := w.proof.accept(proof.found); err != nil {
 			return err
 		}
 	}
@@ -190,15 +190,19 @@ func TestReadBackCatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := jobs[slices.IndexFunc(jobs, func(j *job) bool { return j.kind == placeFiles })]
-	b, err := compress(dir, j.size, func(to io.Writer) error { return w.archive.write(t.Context(), to, j.items) })
+	tools, err := newTools()
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := func(r io.Reader) error {
-		_, err := w.proof.layer(t.Context(), r, j.kind)
-		return err
+	defer tools.close()
+	b, err := tools.compress(dir, j.size, func(to io.Writer) error {
+		return w.archive.write(t.Context(), to, j.items, tools.block, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := readBack(t.Context(), dir, b, read); err != nil {
+	read := func(r io.Reader) error { return w.proof.layer(j.kind, tools.block).archive(t.Context(), r) }
+	if err := tools.readBack(t.Context(), dir, b, read); err != nil {
 		t.Fatal(err)
 	}
 	file := blobPath(dir, b.digest)
@@ -215,7 +219,7 @@ func TestReadBackCatches(t *testing.T) {
 		if err := os.WriteFile(file, broken, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := readBack(t.Context(), dir, b, read); err == nil {
+		if err := tools.readBack(t.Context(), dir, b, read); err == nil {
 			t.Errorf("byte %d: not noticed", i)
 		}
 	}
@@ -223,7 +227,7 @@ func TestReadBackCatches(t *testing.T) {
 		if err := os.WriteFile(file, broken, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := readBack(t.Context(), dir, b, read); err == nil {
+		if err := tools.readBack(t.Context(), dir, b, read); err == nil {
 			t.Errorf("%d bytes of %d: not noticed", len(broken), len(whole))
 		}
 	}
@@ -234,7 +238,7 @@ func TestReadBackCatches(t *testing.T) {
 	for _, check := range [][]byte{make([]byte, len(b.check)), nil} {
 		other := b
 		other.check, other.diffID = check, b.digest
-		if err := readBack(t.Context(), dir, other, read); err == nil {
+		if err := tools.readBack(t.Context(), dir, other, read); err == nil {
 			t.Errorf("check %x: not noticed", check)
 		}
 	}

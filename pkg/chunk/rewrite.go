@@ -191,7 +191,7 @@ func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, er
 	for i := range t.entries {
 		if e := &t.entries[i]; !e.isDir() {
 			in.Files = append(in.Files, File{
-				Name: e.name, Mode: e.mode, Size: e.size, Inode: t.inodes[i], Target: e.target, Time: e.time(),
+				Name: e.name, Mode: e.mode, Size: e.size, Inode: e.inode, Target: e.target, Time: e.time(),
 			})
 		}
 	}

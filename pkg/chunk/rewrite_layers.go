@@ -1,7 +1,6 @@
 package chunk
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -11,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -65,13 +65,15 @@ func (w *writer) jobs(p *Plan) ([]*job, error) {
 	}
 	list = append(list, &job{name: "attributes of directories", items: own, kind: placeHighest})
 	list = slices.DeleteFunc(list, func(j *job) bool { return len(j.items) == 0 })
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, j := range list {
-		var err error
-		if j.size, err = w.archive.size(j.items); err != nil {
-			return nil, err
-		}
+		g.Go(func() (err error) {
+			j.size, err = w.archive.size(j.items)
+			return err
+		})
 	}
-	return list, nil
+	return list, g.Wait()
 }
 
 // layerName says what is in a layer, for people.
@@ -99,19 +101,26 @@ func (w *writer) run(ctx context.Context, jobs []*job) error {
 		total += j.size
 	}
 	transfer := w.stage.Transfer("layers", total)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
 	order := slices.SortedStableFunc(slices.Values(jobs), func(a, b *job) int { return cmp.Compare(b.size, a.size) })
-	for _, j := range order {
+	g, ctx := errgroup.WithContext(ctx)
+	var begun atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
+			t, err := newTools()
+			if err != nil {
 				return err
 			}
-			if err := w.layer(ctx, j); err != nil {
-				return err
+			defer t.close()
+			for {
+				i := begun.Add(1) - 1
+				if i >= int64(len(order)) {
+					return nil
+				}
+				if err := w.layer(ctx, t, order[i]); err != nil {
+					return err
+				}
+				transfer.Add(order[i].size)
 			}
-			transfer.Add(j.size)
-			return nil
 		})
 	}
 	err := g.Wait()
@@ -120,63 +129,44 @@ func (w *writer) run(ctx context.Context, jobs []*job) error {
 }
 
 // layer makes one layer, and proves it.
-func (w *writer) layer(ctx context.Context, j *job) (err error) {
+func (w *writer) layer(ctx context.Context, t *tools, j *job) (err error) {
 	if w.cache.may(j.size) {
-		if done, err := w.reuse(ctx, j); done || err != nil {
+		if done, err := w.reuse(ctx, t, j); done || err != nil {
 			return err
 		}
 	}
-	j.blob, err = compress(w.out.dir, j.size, func(to io.Writer) error { return w.archive.write(ctx, to, j.items) })
+	j.blob, err = t.compress(w.out.dir, j.size, func(to io.Writer) error {
+		return w.archive.write(ctx, to, j.items, t.block, nil)
+	})
 	if err != nil {
 		return err
 	}
-	err = readBack(ctx, w.out.dir, j.blob, func(r io.Reader) error {
-		found, err := w.proof.layer(ctx, r, j.kind)
-		if err != nil {
-			return err
-		}
-		return w.proof.accept(found)
-	})
-	if err != nil {
+	proof := w.proof.layer(j.kind, t.block)
+	if err := t.readBack(ctx, w.out.dir, j.blob, func(r io.Reader) error { return proof.archive(ctx, r) }); err != nil {
+		return err
+	}
+	if err := w.proof.accept(proof.found); err != nil {
 		return err
 	}
 	return w.cache.keep(w.out.dir, j.blob)
 }
 
 // reuse takes the layer out of the cache, where it is there. What is proven is
-// the archive that the image gives now: the layer is known to be that archive
-// because an earlier run read it back, and its bytes are still those.
-func (w *writer) reuse(ctx context.Context, j *job) (bool, error) {
-	hash := sha256.New()
-	pr, pw := io.Pipe()
-	var found []sighting
-	g, both := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		found, err = w.proof.layer(both, pr, j.kind)
-		if err == nil {
-			_, err = io.Copy(io.Discard, pr) // what follows the end marker
-		}
-		pr.CloseWithError(err)
-		return err
-	})
-	g.Go(func() error {
-		to := bufio.NewWriterSize(io.MultiWriter(hash, pw), 256<<10)
-		err := w.archive.write(both, to, j.items)
-		if err == nil {
-			err = to.Flush()
-		}
-		pw.CloseWithError(err)
-		return err
-	})
-	if err := g.Wait(); err != nil {
+// the archive that the image gives now: each header says what the image has, as
+// it reads back, and the content is what was read this moment. The layer is known
+// to be that archive, by its SHA-256, because an earlier run read it back, and
+// its bytes are still those.
+func (w *writer) reuse(ctx context.Context, t *tools, j *job) (bool, error) {
+	hash, proof := sha256.New(), w.proof.layer(j.kind, t.block)
+	if err := w.archive.write(ctx, hash, j.items, t.block, proof.head); err != nil {
 		return false, err
 	}
-	b, ok, err := w.cache.take(ctx, w.out.dir, j.size, sum(hash))
+	b, ok, err := w.cache.take(ctx, t, w.out.dir, j.size, sum(hash))
 	if err != nil || !ok {
 		return false, err
 	}
 	j.blob, j.reused = b, true
-	return true, w.proof.accept(found)
+	return true, w.proof.accept(proof.found)
 }
 
 // describe fills in what the plan keeps of the layers that were written.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,7 +30,9 @@ type entry struct {
 	xattrs map[string]string
 	// leader is the place of the first name of the same file: the entry's own
 	// place where it has no hard links, or is the first of them.
-	leader       int
+	leader int
+	// inode is the same for all names of a file with hard links, else 0.
+	inode        uint64
 	major, minor uint32
 }
 
@@ -48,11 +51,7 @@ func (e *entry) implied() bool {
 }
 
 // tree is every file of a source that the layers are to hold, by name.
-type tree struct {
-	entries []entry
-	// inodes are those of the source, for the planner.
-	inodes []uint64
-}
+type tree struct{ entries []entry }
 
 // find returns the place of a name, -1 where there is none.
 func (t *tree) find(name string) int {
@@ -71,94 +70,117 @@ var emptied = []string{"dev", "proc", "run", "sys", "tmp", "sysroot/ostree"}
 
 // scan reads what a root file system consists of, all but the contents.
 func scan(ctx context.Context, root image.Root) (*tree, error) {
-	t := &tree{}
-	if err := t.walk(ctx, root); err != nil {
+	s := &scanner{root: root}
+	if err := s.run(ctx); err != nil {
 		return nil, fmt.Errorf("reading the image's files: %w", err)
 	}
-	if err := t.describe(ctx, root); err != nil {
-		return nil, fmt.Errorf("reading the image's files: %w", err)
+	t := &tree{entries: s.found}
+	slices.SortFunc(t.entries, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
+	first := map[uint64]int{} // of files with hard links
+	for i := range t.entries {
+		e := &t.entries[i]
+		e.leader = i
+		if e.inode == 0 {
+			continue
+		}
+		if j, ok := first[e.inode]; ok {
+			e.leader = j
+		} else {
+			first[e.inode] = i
+		}
 	}
 	return t, nil
 }
 
-func (t *tree) walk(ctx context.Context, root image.Root) error {
-	info, err := root.Lstat(".")
+// scanner reads several folders at a time.
+type scanner struct {
+	root image.Root
+
+	mu    sync.Mutex
+	found []entry
+}
+
+func (s *scanner) run(ctx context.Context) error {
+	info, err := s.root.Lstat(".")
 	if err != nil {
 		return err
 	}
-	first := map[uint64]string{} // names of files with hard links
-	var list func(dir string) error
-	add := func(name string, info fs.FileInfo) error {
-		e, err := newEntry(name, info)
-		if err != nil {
-			return fmt.Errorf("%q: %w", name, err)
-		}
-		st := image.StatOf(info)
-		if linked := !e.isDir() && st.Nlink > 1; linked {
-			if old, ok := first[st.Inode]; !ok || name < old {
-				first[st.Inode] = name
-			}
-		}
-		t.entries = append(t.entries, e)
-		t.inodes = append(t.inodes, st.Inode)
-		if e.isDir() {
-			return list(name)
-		}
-		return nil
-	}
-	list = func(dir string) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if slices.Contains(emptied, dir) {
-			return nil
-		}
-		children, err := root.ReadDir(dir)
-		if err != nil {
-			return err
-		}
-		for _, d := range children {
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			name := d.Name()
-			if dir != "." {
-				name = dir + "/" + name
-			}
-			if name == "sysroot/ostree" && info.IsDir() {
-				continue
-			}
-			if err := add(name, info); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := add(".", info); err != nil {
+	top, err := s.entry(".", info)
+	if err != nil {
 		return err
 	}
-	t.sort()
-	for i := range t.entries {
-		t.entries[i].leader = i
-		if name, ok := first[t.inodes[i]]; ok && !t.entries[i].isDir() {
-			t.entries[i].leader = t.find(name)
+	s.found = []entry{top}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	g.Go(func() error { return s.folder(ctx, g, ".") })
+	return g.Wait()
+}
+
+// folder adds what is in a folder, and below it: in goroutines of their own, as
+// long as there are any to spare.
+func (s *scanner) folder(ctx context.Context, g *errgroup.Group, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if slices.Contains(emptied, dir) {
+		return nil
+	}
+	children, err := s.root.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	list := make([]entry, 0, len(children))
+	for _, d := range children {
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if dir != "." {
+			name = dir + "/" + name
+		}
+		if name == "sysroot/ostree" && info.IsDir() {
+			continue
+		}
+		e, err := s.entry(name, info)
+		if err != nil {
+			return err
+		}
+		list = append(list, e)
+	}
+	s.mu.Lock()
+	s.found = append(s.found, list...)
+	s.mu.Unlock()
+	for _, e := range list {
+		if !e.isDir() {
+			continue
+		}
+		below := func() error { return s.folder(ctx, g, e.name) }
+		if g.TryGo(below) {
+			continue
+		}
+		if err := below(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (t *tree) sort() {
-	order := make([]int, len(t.entries))
-	for i := range order {
-		order[i] = i
+// entry describes a file.
+func (s *scanner) entry(name string, info fs.FileInfo) (entry, error) {
+	e, err := newEntry(name, info)
+	if err != nil {
+		return e, fmt.Errorf("%q: %w", name, err)
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(t.entries[a].name, t.entries[b].name) })
-	entries, inodes := make([]entry, len(order)), make([]uint64, len(order))
-	for i, from := range order {
-		entries[i], inodes[i] = t.entries[from], t.inodes[from]
+	attrs, err := s.root.Xattrs(name)
+	if err != nil {
+		return e, err
 	}
-	t.entries, t.inodes = entries, inodes
+	e.xattrs = kept(attrs)
+	if e.mode&fs.ModeSymlink != 0 {
+		e.target, err = s.root.ReadLink(name)
+	}
+	return e, err
 }
 
 func newEntry(name string, info fs.FileInfo) (entry, error) {
@@ -175,38 +197,13 @@ func newEntry(name string, info fs.FileInfo) (entry, error) {
 	case e.mode&fs.ModeCharDevice != 0 && e.major == 0 && e.minor == 0:
 		return e, errors.New("it is a whiteout of overlayfs, which hides files where the image is unpacked; remove it in the build")
 	}
+	if !e.isDir() && st.Nlink > 1 {
+		e.inode = st.Inode
+	}
 	if strings.HasPrefix(path.Base(name), ".wh.") {
 		return e, errors.New(`a name that begins with ".wh." hides another file where the image is unpacked; rename it in the build`)
 	}
 	return e, nil
-}
-
-// describe adds the extended attributes and the targets of links.
-func (t *tree) describe(ctx context.Context, root image.Root) error {
-	workers := runtime.GOMAXPROCS(0)
-	g, ctx := errgroup.WithContext(ctx)
-	for w := range workers {
-		g.Go(func() error {
-			for i := w; i < len(t.entries); i += workers {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				e := &t.entries[i]
-				attrs, err := root.Xattrs(e.name)
-				if err != nil {
-					return err
-				}
-				e.xattrs = kept(attrs)
-				if e.mode&fs.ModeSymlink != 0 {
-					if e.target, err = root.ReadLink(e.name); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-	}
-	return g.Wait()
 }
 
 // kept are the extended attributes that belong to the image. Labels of SELinux
