@@ -127,6 +127,9 @@ type page struct {
 	// Closed says why a pull request cannot build: what it needs is secret. ""
 	// where it can.
 	Closed string
+	// Boots has the packages of Ubuntu that the image is booted with, "" where it is
+	// not.
+	Boots string
 	// Known says that the recipe can be planned without a look at its base.
 	Known bool
 	// Variables are the configuration variables that the recipe expands.
@@ -230,6 +233,26 @@ func (p *page) runner(r *recipe.Recipe, problems *diag.List) {
 		}
 	}
 	p.Checker = p.Runner
+	if r.Boot.Mode.Value != "off" {
+		p.boots(r)
+	}
+}
+
+// emulators are the packages of Ubuntu with QEMU and the firmware that it takes,
+// by architecture.
+var emulators = map[string]string{"amd64": "qemu-system-x86 ovmf", "arm64": "qemu-system-arm qemu-efi-aarch64"}
+
+// boots says what to install where the image is booted: no runner has it.
+func (p *page) boots(r *recipe.Recipe) {
+	packages := []string{"ostree"}
+	for _, platform := range r.Platforms {
+		_, arch, _ := strings.Cut(platform.Value, "/")
+		packages = append(packages, emulators[arch])
+	}
+	if len(r.Platforms) == 0 {
+		packages = append(packages, emulators["amd64"])
+	}
+	p.Boots = strings.Join(packages, " ")
 }
 
 const (

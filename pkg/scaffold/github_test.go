@@ -116,6 +116,18 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
+// An image that is not booted needs no QEMU.
+func TestGitHubWithoutBoot(t *testing.T) {
+	t.Parallel()
+	text, problems := scaffold.GitHub(parse(t, head+workflows["ghcr"].recipe+"boot: off\n"), workflows["ghcr"].Workflow)
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	if strings.Contains(string(text), "qemu") {
+		t.Errorf("QEMU is installed:\n%s", text)
+	}
+}
+
 // The example is what the command prints, so that it is held to the same rules.
 func TestExampleIsFresh(t *testing.T) {
 	t.Parallel()
@@ -290,6 +302,12 @@ func inspectJob(t *testing.T, name string, j job) {
 		t.Errorf("%s of a platform would write the tags, or be cut off", name)
 	}
 	own, _ := j.RunsOn.([]any)
+	if qemu := strings.Contains(string(all), "install --yes --no-install-recommends ostree qemu-system-"); qemu != (name == "publish" && own == nil) {
+		t.Errorf("%s installs QEMU: %v", name, qemu)
+	}
+	if name == "publish" && strings.Contains(string(all), "--if-changed") == (j.Strategy.Matrix.Include != nil) {
+		t.Errorf("%s: an image of several platforms has its tags from the index; any other is published at night where it changed", name)
+	}
 	if own != nil && strings.Contains(string(all), "rm -rf") {
 		t.Errorf("%s deletes folders of a machine that is the user's own", name)
 	}
@@ -320,7 +338,7 @@ func inspectStep(t *testing.T, s step) {
 		}
 	case "actions/upload-artifact":
 		for path := range strings.FieldsSeq(s.With["path"]) {
-			if !slices.Contains([]string{"out/kiln/result.json", "out/*/Containerfile", "out/*/*.json", "out/*/*.log"}, path) {
+			if !slices.Contains([]string{"out/kiln/result.json", "out/*/Containerfile", "out/*/*.json", "out/*/*.log", "out/*/*.png"}, path) {
 				t.Errorf("%s keeps %s", s.Name, path)
 			}
 		}
