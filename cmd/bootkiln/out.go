@@ -25,6 +25,7 @@ const (
 	outScreenshot    = boot.ScreenshotName
 	outResult        = "result.json"
 	outJournal       = journal.Name
+	outUploads       = journal.UploadsName
 	outSBOM          = pipeline.SBOMName
 	outProvenance    = pipeline.ProvenanceName
 	outChunk         = pipeline.ChunkName
@@ -62,7 +63,7 @@ func clearOut(dir string, d *os.File, resume bool) error {
 	}
 	ours := []string{
 		outContainerfile, outLog, outCheck, outBoot, outConsole, outScreenshot, outResult,
-		outJournal, outSBOM, outProvenance, outChunk,
+		outJournal, outUploads, outSBOM, outProvenance, outChunk,
 	}
 	// The layers are replaced by the run that has new ones, and only where they
 	// are bootkiln's (see chunk.Rewrite).

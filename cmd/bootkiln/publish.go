@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 	"github.com/bootkiln/bootkiln/pkg/sign"
@@ -96,7 +97,7 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	o.boot.overrule(v.input.Recipe)
 	bootServices(&v.services, options)
 	chunkServices(&v.services, options, e.layerCache())
-	options.MountFrom = p.mountable()
+	options.MountFrom, options.Uploads = p.mountable(), journal.OpenUploads(v.input.Out)
 	publishServices(&v.services, options, signers...)
 	placeServices(&v.services, o.store.prefix(), p.recipe.Name.Value)
 	v.input.Origin = e.origin(ctx, p)

@@ -46,6 +46,36 @@ type transfer struct {
 	// shown is how the blob is shown, nil for not at all, and counted how far.
 	shown   progress.Transfer
 	counted atomic.Int64
+	// remembered is what [Options.Uploads] has of it.
+	remembered string
+}
+
+// recall takes up the upload that an earlier process began.
+func (t *transfer) recall() {
+	if t.u.s.options.Uploads == nil {
+		return
+	}
+	t.remembered = t.u.s.options.Uploads.Get(t.u.s.Repository, t.blob.digest)
+	if at, err := url.Parse(t.remembered); err == nil && t.remembered != "" {
+		t.location = at
+	}
+}
+
+// remember keeps where the upload goes on for the process that comes after this
+// one, nil for an upload that came to its end.
+func (t *transfer) remember(location *url.URL) {
+	text := ""
+	if location != nil {
+		text = location.String()
+	}
+	if t.u.s.options.Uploads == nil || text == t.remembered {
+		return
+	}
+	if err := t.u.s.options.Uploads.Set(t.u.s.Repository, t.blob.digest, text); err != nil {
+		t.u.s.options.log().Debug("remembering an upload", "blob", t.blob.digest, "error", err)
+		return
+	}
+	t.remembered = text
 }
 
 func (t *transfer) close() {
@@ -58,12 +88,13 @@ func (t *transfer) close() {
 }
 
 // end tells how it ended well.
-func (t *transfer) end(step BlobStep, note string) {
+func (t *transfer) end(step blobStep, note string) {
+	t.remember(nil)
 	if t.blob.what == layerBlob {
 		t.show().Done(note)
 		t.shown = nil
 	}
-	t.event(BlobEvent{Step: step})
+	t.event(blobEvent{Step: step})
 }
 
 func (t *transfer) show() progress.Transfer {
@@ -73,7 +104,7 @@ func (t *transfer) show() progress.Transfer {
 	return t.shown
 }
 
-func (t *transfer) event(e BlobEvent) {
+func (t *transfer) event(e blobEvent) {
 	e.Digest, e.Size, e.Sent = t.blob.digest, t.blob.size, t.sent.Load()
 	t.u.event(e)
 }
@@ -108,7 +139,7 @@ func (t *transfer) try(ctx context.Context) (further bool, err error) {
 			t.location = nil
 		}
 	}
-	t.event(BlobEvent{Step: BlobFailed, Err: err})
+	t.event(blobEvent{Step: blobFailed, Err: err})
 	return t.best > best, err
 }
 
@@ -119,9 +150,9 @@ func (t *transfer) bring(ctx context.Context, storing func()) error {
 	switch _, err := s.request(ctx, http.MethodHead, s.url("blobs/"+t.blob.digest.String()), nil, http.StatusOK); {
 	case err == nil:
 		if t.sent.Load() > 0 && t.has == t.blob.size {
-			t.end(BlobArrived, "done") // the answer was lost
+			t.end(blobArrived, "done") // the answer was lost
 		} else {
-			t.end(BlobExists, "exists")
+			t.end(blobExists, "exists")
 		}
 		return nil
 	case classify(err, false) != Missing:
@@ -157,7 +188,7 @@ func (t *transfer) bring(ctx context.Context, storing func()) error {
 		}
 		return err
 	}
-	t.end(BlobArrived, "done")
+	t.end(blobArrived, "done")
 	return nil
 }
 
@@ -206,7 +237,7 @@ func (t *transfer) mount(ctx context.Context, client *http.Client, from string) 
 		return false, err
 	}
 	if got.status == http.StatusCreated {
-		t.end(BlobMounted, "mounted")
+		t.end(blobMounted, "mounted")
 		return true, nil
 	}
 	t.location = got.location
@@ -239,7 +270,8 @@ func (t *transfer) resume(ctx context.Context) {
 	if err != nil || n <= 0 || n >= t.blob.size {
 		return
 	}
-	t.lost -= n + 1 - t.has
+	// What an earlier process sent was not lost by this one.
+	t.lost = max(t.lost-(n+1-t.has), 0)
 	t.has = n + 1
 	t.best = max(t.best, t.has)
 	if t.location = got.location; t.location == nil {
@@ -257,7 +289,8 @@ func (t *transfer) send(ctx context.Context, storing func()) error {
 		t.file = file
 	}
 	from := t.has
-	t.event(BlobEvent{Step: BlobBegun, Offset: from})
+	t.remember(t.location)
+	t.event(blobEvent{Step: blobBegun, Offset: from})
 	if t.blob.what == layerBlob {
 		t.show()
 	}
@@ -301,6 +334,7 @@ func (t *transfer) send(ctx context.Context, storing func()) error {
 	if t.location = got.location; t.location == nil {
 		return t.u.s.noLocation()
 	}
+	t.remember(t.location)
 	return nil
 }
 

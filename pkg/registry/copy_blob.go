@@ -111,7 +111,7 @@ func (c *copier) mount(ctx context.Context, b blob) bool {
 			continue
 		}
 		if got.status == http.StatusCreated {
-			c.u.event(BlobEvent{Step: BlobMounted, Digest: b.digest, Size: b.size})
+			c.u.event(blobEvent{Step: blobMounted, Digest: b.digest, Size: b.size})
 			return true
 		}
 		// An upload was begun instead, which is good for any blob. Registries clean

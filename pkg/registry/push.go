@@ -1,11 +1,9 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/docker"
-	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/pkg/compression"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/transports/alltransports"
@@ -101,13 +98,18 @@ func (s *Session) upload(ctx context.Context, src types.ImageReference, begun **
 	case err != nil:
 		return nil, err
 	case raw != nil:
-		return raw, s.uploadError(ctx, u.putAll(uploading, blobs))
+		err = u.putAll(uploading, blobs)
+	default:
+		raw, err = s.compress(uploading, u, src)
+		if failed := u.err(); failed != nil {
+			err = failed // the first one, and not what came of it
+		}
 	}
-	raw, err = s.compress(uploading, u, src)
-	if failed := u.err(); failed != nil {
-		err = failed // the first one, and not what came of it
+	if err != nil {
+		return nil, s.uploadError(ctx, err)
 	}
-	return raw, s.uploadError(ctx, err)
+	s.options.stage().Infof("%s", &u.told)
+	return raw, nil
 }
 
 // compress has containers/image compress the layers, and uploads each as it is
@@ -153,12 +155,7 @@ func (s *Session) compress(ctx context.Context, u *uploader, src types.ImageRefe
 // putManifest writes a manifest under its digest.
 func (s *Session) putManifest(ctx context.Context, d digest.Digest, raw []byte) error {
 	return s.do(ctx, "writing the manifest "+shortName(d)+" to", true, func(ctx context.Context) error {
-		_, err := s.request(ctx, http.MethodPut, s.url("manifests/"+d.String()), func(req *http.Request) {
-			req.ContentLength = int64(len(raw))
-			req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
-			req.Body, _ = req.GetBody()
-			req.Header.Set("Content-Type", manifest.GuessMIMEType(raw))
-		}, http.StatusCreated, http.StatusOK, http.StatusAccepted)
+		_, err := s.request(ctx, http.MethodPut, s.url("manifests/"+d.String()), manifestBody(raw), http.StatusCreated, http.StatusOK, http.StatusAccepted)
 		return err
 	})
 }

@@ -174,6 +174,7 @@ type stage struct {
 	bytes int64
 	notes map[string]int
 	warns []string
+	infos []string
 	// onTransfer, where set, is called as each transfer ends.
 	onTransfer func()
 }
@@ -182,6 +183,12 @@ func (s *stage) Warnf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.warns = append(s.warns, fmt.Sprintf(format, args...))
+}
+
+func (s *stage) Infof(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.infos = append(s.infos, fmt.Sprintf(format, args...))
 }
 
 func (s *stage) Transfer(string, int64) progress.Transfer { return transfer{s} }
@@ -223,6 +230,9 @@ func TestPushShowsTransfers(t *testing.T) {
 	}
 	if second.notes["exists"] != 3 {
 		t.Errorf("second push: %v", second.notes)
+	}
+	if !strings.HasPrefix(first.infos[0], "4 blobs sent (4") || second.infos[0] != "0 blobs sent, 4 there already" {
+		t.Errorf("first %q, second %q", first.infos, second.infos)
 	}
 }
 

@@ -25,7 +25,8 @@
 //   - It is looked up first, at each try: nothing is sent that is there, and an
 //     answer that was lost costs nothing.
 //   - It is sent in one PATCH. Where that breaks off, the registry is asked how
-//     much it has (GET of the upload), and gets the rest. Distribution 2.8 and
+//     much it has (GET of the upload), and gets the rest, also from another
+//     process where this one was killed ([Options.Uploads]). Distribution 2.8 and
 //     others do not know; they get the blob again. Several smaller requests would
 //     not help: GHCR refuses chunks above 4 MiB, ECR those below 5 MiB, and
 //     Distribution loses an upload whose request broke off, however small.
@@ -42,6 +43,7 @@ import (
 	"os"
 	"path/filepath"
 
+	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
 
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -87,9 +89,9 @@ type Options struct {
 	// such as the one that the last image or the base was pushed to. Those of the
 	// same registry are asked for blobs before these are sent.
 	MountFrom []string
-	// OnBlob is told each step of each blob of a push, one at a time; nil tells
-	// nobody. No command sets it: tests see by it what was sent, and how often.
-	OnBlob func(BlobEvent)
+	// Uploads remembers where uploads that are under way go on, for a process that
+	// comes after a killed one; nil forgets.
+	Uploads Uploads
 	// Progress shows the transfers; nil shows nothing. The stage is not ended.
 	Progress progress.Stage
 	// Logger gets what may help to understand a failure, never a secret; nil
@@ -98,6 +100,18 @@ type Options struct {
 
 	// freeSpace measures a folder's file system, in bytes; nil asks the kernel.
 	freeSpace func(dir string) (int64, error)
+	// onBlob is told each step of each blob, one at a time; nil tells nobody.
+	onBlob func(blobEvent)
+}
+
+// Uploads remembers the address at which the upload of a blob to a repository
+// goes on. Whoever has such an address may be able to write to the upload. Its
+// methods may be called at the same time.
+type Uploads interface {
+	// Get returns it, "" for none.
+	Get(repository string, blob digest.Digest) (location string)
+	// Set replaces it; "" forgets it. An error is logged, and ends no upload.
+	Set(repository string, blob digest.Digest, location string) error
 }
 
 // Credentials are a user name and a password or token.

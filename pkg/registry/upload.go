@@ -63,8 +63,8 @@ type uploader struct {
 	mu sync.Mutex
 	// failed is the first failure for good.
 	failed error
-	// telling is held while somebody is told of a step.
-	telling sync.Mutex
+	// told is what became of the blobs.
+	told tally
 }
 
 // newUploader returns an uploader, and the context for its calls. The caller
@@ -133,6 +133,7 @@ func (u *uploader) err() error {
 // where the failure was this blob's own, and nothing new is begun.
 func (u *uploader) put(ctx context.Context, b blob) error {
 	t := &transfer{u: u, blob: b}
+	t.recall()
 	defer t.close()
 	seen := u.arrived.Load()
 	err := u.s.options.retry(ctx, nil, func() (bool, error) {
@@ -175,14 +176,14 @@ func (u *uploader) fail(err error) {
 	}
 }
 
-// event tells one step, one at a time.
-func (u *uploader) event(e BlobEvent) {
-	if u.s.options.OnBlob == nil {
-		return
+// event counts one step.
+func (u *uploader) event(e blobEvent) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.told.add(e)
+	if u.s.options.onBlob != nil {
+		u.s.options.onBlob(e)
 	}
-	u.telling.Lock()
-	defer u.telling.Unlock()
-	u.s.options.OnBlob(e)
 }
 
 // gate lets a number of blobs through at a time, and fewer after failures.

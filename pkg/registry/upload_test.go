@@ -18,11 +18,11 @@ import (
 type steps []registry.BlobEvent
 
 func (s *steps) record(o *registry.Options) {
-	o.OnBlob = func(e registry.BlobEvent) {
+	o.OnBlob(func(e registry.BlobEvent) {
 		if e.Size > 100_000 {
 			*s = append(*s, e)
 		}
-	}
+	})
 }
 
 func (s steps) names() string {
