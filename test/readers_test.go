@@ -52,7 +52,7 @@ func TestIndependentReaders(t *testing.T) {
 
 // assertCosign asks the command, with the key and for the identity of the job.
 func (s *site) assertCosign(t *testing.T, pinned string, sigstore *fakesigstore.Sigstore) {
-	path, err := exec.Command("../hack/cosign").Output()
+	path, err := exec.Command("../hack/reader", "cosign").Output()
 	if err != nil {
 		t.Fatalf("building cosign: %v", err)
 	}
