@@ -25,7 +25,8 @@ type copyOptions struct {
 	tags             []string
 	allTags, private bool
 	match            []string
-	key, signBy      string
+	key              string
+	signing          signFlags
 	sourceCreds      string
 	registry         registryFlags
 	format           formatFlag
@@ -49,8 +50,9 @@ have the clients' policies ask for the old name:
   "signedIdentity": {"type": "exactRepository", "dockerRepository": "SOURCE"}
 
 With --key, SOURCE has to be signed with that key, or nothing is copied. With
---sign-by, what was copied is signed for its new name. Either way it is accepted by
-the containers policy engine before it gets a tag. With neither, the image must
+--sign-by or --keyless, what was copied is signed for its new name. Either way it is accepted by
+the containers policy engine, or without a key by cosign's library, before it gets a
+tag. With neither, the image must
 carry some signature, because no tag ever names an unsigned image; to copy an
 image that nobody signed by its digest alone, name SOURCE by its digest.
 
@@ -71,7 +73,7 @@ An image of the local store or in a folder is brought to a registry by
 	fl.BoolVar(&o.allTags, "all-tags", false, "copy every tag of SOURCE, a repository, to the same tag")
 	fl.StringArrayVar(&o.match, "match", nil, "with --all-tags: a pattern of the tags to copy, as '10.*'")
 	fl.StringVar(&o.key, "key", "", "file with the public key that SOURCE must be signed with")
-	fl.StringVar(&o.signBy, "sign-by", "", "private key to sign the new name with: a file, env://NAME, or the URI of a key service")
+	o.signing.register(cmd)
 	fl.StringVar(&o.sourceCreds, "source-creds", "", "USER:PASSWORD for the registry of SOURCE")
 	fl.BoolVar(&o.private, "private", false, "not everyone can pull from TARGET")
 	o.registry.register(cmd)
@@ -85,7 +87,7 @@ type copied struct {
 	// From is what was copied, by digest.
 	From string `json:"from"`
 	// Signed says that the image, and each of an index, has a signature; Verified
-	// that the containers policy engine accepts them.
+	// that the containers policy engine accepts them, or cosign those without a key.
 	Signed   bool     `json:"signed"`
 	Verified bool     `json:"verified"`
 	Tags     []string `json:"tags"`
@@ -119,10 +121,8 @@ func (o *copyOptions) run(ctx context.Context) error {
 			return hinted(err, "name the file with the public half, cosign.pub")
 		}
 	}
-	if o.signBy != "" {
-		if c.signer, err = sign.LoadKey(ctx, o.signBy, o.env.keyPassword); err != nil {
-			return err
-		}
+	if c.signers, err = o.signing.signers(ctx, o.env); err != nil {
+		return err
 	}
 	jobs, err := c.jobs(ctx)
 	if err != nil {
@@ -213,7 +213,7 @@ type copying struct {
 	from, to   registry.Options
 	repository string
 	public     []byte
-	signer     *sign.Signer
+	signers    []*sign.Signer
 	reporter   progress.Reporter
 }
 
@@ -321,16 +321,11 @@ func (c *copying) one(ctx context.Context, j copyJob) (*copied, error) {
 
 // trusted makes sure that what was copied may have tags.
 func (c *copying) trusted(ctx context.Context, j copyJob, done *copied) error {
-	policy := trust.Policy{Scope: done.Repository}
+	policy := trust.Policy{Scope: done.Repository, Keys: [][]byte{c.public}}
 	switch {
-	case c.signer != nil:
-		err := c.stage("sign", func(progress.Stage) error { return c.signer.Sign(ctx, done.Pinned, c.to) })
-		if err != nil {
-			return err
-		}
-		policy.Keys = [][]byte{c.signer.PublicKey()}
+	case len(c.signers) > 0:
+		return c.sign(ctx, done)
 	case c.public != nil:
-		policy.Keys = [][]byte{c.public}
 		if done.Repository != j.from.Repository {
 			policy.SignedAs, done.SignedAs = j.from.Repository, j.from.Repository
 		}
@@ -339,7 +334,7 @@ func (c *copying) trusted(ctx context.Context, j copyJob, done *copied) error {
 		done.Signed = unsigned < 0
 		if !done.Signed && len(j.tags) > 0 {
 			return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned image: %s carries no signature", j.tags[0], done.Everything()[unsigned])},
-				"sign what was copied with --sign-by KEY, or name SOURCE by its digest, which gets no tag")
+				"sign what was copied with --sign-by KEY or --keyless, or name SOURCE by its digest, which gets no tag")
 		}
 		return nil
 	}
@@ -349,11 +344,29 @@ func (c *copying) trusted(ctx context.Context, j copyJob, done *copied) error {
 			return err
 		}
 		done.Verified = true
-		st.Infof("the containers policy engine accepts %s", done.Pinned)
+		st.Infof("%s accepts %s", pipeline.PolicyEngine, done.Pinned)
 		if policy.SignedAs != "" {
 			st.Warnf(`its signatures name %s, so that it accepts them with "signedIdentity": {"type": "exactRepository", "dockerRepository": %q} alone; --sign-by signs the new name`,
 				policy.SignedAs, policy.SignedAs)
 		}
+		return nil
+	})
+}
+
+// sign signs what was copied for its new name, and verifies that.
+func (c *copying) sign(ctx context.Context, done *copied) error {
+	var s pipeline.Services
+	publishServices(&s, c.to, c.signers...)
+	if err := c.stage("sign", func(progress.Stage) error { return s.Sign(ctx, done.Pinned) }); err != nil {
+		return err
+	}
+	done.Signed = true
+	return c.stage("verify", func(st progress.Stage) error {
+		if err := s.Verify(ctx, done.Pinned, nil); err != nil {
+			return err
+		}
+		done.Verified = true
+		st.Infof("%s accepts %s", s.Engine, done.Pinned)
 		return nil
 	})
 }

@@ -27,7 +27,7 @@ type indexOptions struct {
 	globals  *globals
 	recipe   string
 	tags     []string
-	signBy   string
+	signing  signFlags
 	registry registryFlags
 	format   formatFlag
 }
@@ -60,9 +60,10 @@ of each platform. There has to be one for each of the recipe's platforms.`,
 	fl := cmd.Flags()
 	fl.StringVar(&o.recipe, "recipe", "", "recipe that says where the index goes, its tags and what to sign with")
 	fl.StringArrayVarP(&o.tags, "tag", "t", nil, "a further tag; {date}, {git}, {version} and others as in a recipe")
-	fl.StringVar(&o.signBy, "sign-by", "", "private key: a file, env://NAME, or the URI of a key service")
+	o.signing.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("recipe", "tag")
 	cmd.MarkFlagsMutuallyExclusive("recipe", "sign-by")
+	cmd.MarkFlagsMutuallyExclusive("recipe", "keyless")
 	o.registry.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
 	return cmd
@@ -85,24 +86,20 @@ func (o *indexOptions) ofDigests(ctx context.Context, args []string) error {
 	for _, t := range o.tags {
 		target.Tags = append(target.Tags, recipe.String{Value: t, Pos: argument})
 	}
-	if len(o.tags) > 0 && o.signBy == "" {
-		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned index", o.tags[0])}, "give --sign-by KEY, or make it without a tag")
+	if len(o.tags) > 0 && !o.signing.given() {
+		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned index", o.tags[0])}, "give --sign-by KEY or --keyless, or make it without a tag")
 	}
-	var members []digest.Digest
+	var images []pipeline.Published
 	for _, arg := range args[1:] {
 		d, err := memberOf(repository, arg)
 		if err != nil {
 			return err
 		}
-		members = append(members, d)
+		images = append(images, pipeline.Published{Pinned: image.Pinned{Repository: repository, Digest: d}})
 	}
-	var signers []*sign.Signer
-	if o.signBy != "" {
-		signer, err := sign.LoadKey(ctx, o.signBy, o.env.keyPassword)
-		if err != nil {
-			return err
-		}
-		signers = append(signers, signer)
+	signers, err := o.signing.signers(ctx, o.env)
+	if err != nil {
+		return err
 	}
 	epoch, err := o.env.epoch()
 	if err != nil {
@@ -115,7 +112,7 @@ func (o *indexOptions) ofDigests(ctx context.Context, args []string) error {
 		},
 		Facts: o.env.facts(ctx, ".", epoch), Origin: o.env.originHere(),
 	}
-	result, err := o.run(ctx, in, map[string][]digest.Digest{repository: members}, signers)
+	result, err := o.run(ctx, in, members{repository: images}, signers)
 	if err != nil {
 		return usageOf(err)
 	}
@@ -154,14 +151,14 @@ func (o *indexOptions) ofRecipe(ctx context.Context, files []string) error {
 	}
 	// A place that is no registry has what its own machine brought there.
 	p.recipe.Publish = slices.DeleteFunc(p.recipe.Publish, recipe.Target.IsPlace)
-	members := map[string][]digest.Digest{}
+	images := members{}
 	for _, file := range files {
-		if err := readResult(file, p.recipe.Name.Value, members); err != nil {
+		if err := images.read(file, p.recipe.Name.Value); err != nil {
 			return err
 		}
 	}
 	for _, t := range p.recipe.Publish {
-		if got, want := len(members[t.To.Value]), max(len(p.recipe.Platforms), 1); got != want {
+		if got, want := len(images[t.To.Value]), max(len(p.recipe.Platforms), 1); got != want {
 			return hinted(fmt.Errorf("making the index of %q: there are images of %d platforms, and the recipe is for %d", t.To.Value, got, want),
 				"name the result.json of each platform, as 'bootkiln publish --no-tags' wrote it there")
 		}
@@ -175,7 +172,7 @@ func (o *indexOptions) ofRecipe(ctx context.Context, files []string) error {
 		return err
 	}
 	in.Origin = e.origin(ctx, p)
-	result, err := o.run(ctx, in, members, signers)
+	result, err := o.run(ctx, in, images, signers)
 	if err != nil {
 		return p.problem(err)
 	}
@@ -185,8 +182,11 @@ func (o *indexOptions) ofRecipe(ctx context.Context, files []string) error {
 	return e.writeResult(result)
 }
 
-// readResult adds what a publish brought to each target.
-func readResult(file, name string, members map[string][]digest.Digest) error {
+// members are the images of each target, as they were published.
+type members map[string][]pipeline.Published
+
+// read adds what a publish of the image called name brought to each target.
+func (m members) read(file, name string) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading result %q: %w", file, errors.Unwrap(err))
@@ -202,13 +202,38 @@ func readResult(file, name string, members map[string][]digest.Digest) error {
 		return fmt.Errorf("reading result %q: that publish failed: %s", file, r.Error)
 	}
 	for _, p := range r.Published {
-		members[p.Target] = append(members[p.Target], p.Digest)
+		m[p.Target] = append(m[p.Target], p)
 	}
 	return nil
 }
 
-// run publishes the indexes; members are the images, by target.
-func (o *indexOptions) run(ctx context.Context, in pipeline.Input, members map[string][]digest.Digest, signers []*sign.Signer) (_ *pipeline.Result, err error) {
+// digests are those of a target's images.
+func (m members) digests(target string) (list []digest.Digest) {
+	for _, p := range m[target] {
+		list = append(list, p.Digest)
+	}
+	return list
+}
+
+// attested returns nil where all that was said of a target's images, when they
+// were published, is there and said by each of the signers.
+func (m members) attested(ctx context.Context, target string, signers []*sign.Signer, o registry.Options) error {
+	for _, p := range m[target] {
+		for _, s := range signers {
+			author, err := s.Author(ctx)
+			if err != nil {
+				return err
+			}
+			if _, err := sign.Attestations(ctx, p.Pinned, []sign.Author{author}, p.Attested, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run publishes the indexes of the images.
+func (o *indexOptions) run(ctx context.Context, in pipeline.Input, images members, signers []*sign.Signer) (_ *pipeline.Result, err error) {
 	options, err := o.registry.options(o.env)
 	if err != nil {
 		return nil, err
@@ -217,7 +242,7 @@ func (o *indexOptions) run(ctx context.Context, in pipeline.Input, members map[s
 		return nil, &usageError{errors.New("no target of the recipe is in a registry")}
 	}
 	first := in.Recipe.Publish[0].To.Value
-	img, closer, err := registry.OpenImage(ctx, first+"@"+members[first][0].String(), options, image.LayerOptions{TempDir: options.TempDir})
+	img, closer, err := registry.OpenImage(ctx, first+"@"+images[first][0].Digest.String(), options, image.LayerOptions{TempDir: options.TempDir})
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +252,19 @@ func (o *indexOptions) run(ctx context.Context, in pipeline.Input, members map[s
 	s.Push = func(ctx context.Context, _ image.Image, repository string, st progress.Stage) (image.Pinned, error) {
 		options := options
 		options.Progress = st
-		return registry.PushIndex(ctx, repository, members[repository], options)
+		p, err := registry.PushIndex(ctx, repository, images.digests(repository), options)
+		if err != nil {
+			return p, err
+		}
+		return p, asked(ctx, p, in.Recipe.Platforms, options)
+	}
+	if verify := s.Verify; verify != nil {
+		s.Verify = func(ctx context.Context, p image.Pinned, types []string) error {
+			if err := verify(ctx, p, types); err != nil {
+				return err
+			}
+			return images.attested(ctx, p.Repository, signers, options)
+		}
 	}
 	s.Members = func(ctx context.Context, p image.Pinned) ([]provenance.Member, error) {
 		platforms, err := registry.Platforms(ctx, p, options)
@@ -238,4 +275,23 @@ func (o *indexOptions) run(ctx context.Context, in pipeline.Input, members map[s
 		return list, err
 	}
 	return pipeline.Index(ctx, in, img, s)
+}
+
+// asked returns nil where an index is for the platforms that a recipe asks for,
+// or the recipe asks for none.
+func asked(ctx context.Context, p image.Pinned, platforms []recipe.String, o registry.Options) error {
+	if len(platforms) == 0 {
+		return nil
+	}
+	made, err := registry.Platforms(ctx, p, o)
+	if err != nil {
+		return err
+	}
+	for _, want := range platforms {
+		if !slices.ContainsFunc(made, func(m registry.Platform) bool { return m.Name == want.Value }) {
+			return hinted(fmt.Errorf("making the index of %q: there is no image for %s", p.Repository, want.Value),
+				"name the result.json of each platform, as 'bootkiln publish --no-tags' wrote it there")
+		}
+	}
+	return nil
 }

@@ -218,7 +218,7 @@ func (e *env) writeSwitch(p pipeline.Published) error {
 
 // switchCommand is what to run on a machine, "" for what no machine can follow.
 func switchCommand(p pipeline.Published) string {
-	if !p.Verified || len(p.Tags) == 0 {
+	if p.Engine != pipeline.PolicyEngine || len(p.Tags) == 0 {
 		return ""
 	}
 	return "bootc switch --enforce-container-sigpolicy " + p.Repository + ":" + p.Tags[len(p.Tags)-1]

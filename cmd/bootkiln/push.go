@@ -14,7 +14,6 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
-	"github.com/bootkiln/bootkiln/pkg/sign"
 )
 
 type pushOptions struct {
@@ -23,7 +22,7 @@ type pushOptions struct {
 	image     string
 	reference string
 	tags      []string
-	key       string
+	signing   signFlags
 	skip      []string
 	private   bool
 	ifChanged bool
@@ -42,8 +41,8 @@ func newPushCmd(e *env, g *globals) *cobra.Command {
 		Long: `Brings an image of the local store, or of an OCI layout (oci:DIR), to a
 registry: it is checked and booted, pushed by digest, signed, accepted by the
 containers policy engine, and only then tagged, with the tag of REF and each
---tag. What it is made of (SPDX) is attached to it. Without --sign-by it gets no
-tag, because no tag ever names an unsigned image. Prints REPOSITORY@DIGEST.
+--tag. What it is made of (SPDX) is attached to it. Without --sign-by or --keyless it
+gets no tag, because no tag ever names an unsigned image. Prints REPOSITORY@DIGEST.
 
 Images of Red Hat Enterprise Linux, which its licence forbids to pass on to the
 public, go nowhere without --private, but to this machine.`,
@@ -57,7 +56,7 @@ public, go nowhere without --private, but to this machine.`,
 		},
 	}
 	cmd.Flags().StringArrayVarP(&o.tags, "tag", "t", nil, "a further tag; {date}, {git}, {version} and others as in a recipe")
-	cmd.Flags().StringVar(&o.key, "sign-by", "", "private key: a file, env://NAME, or the URI of a key service")
+	o.signing.register(cmd)
 	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
 	cmd.Flags().BoolVar(&o.private, "private", false, "not everyone can pull from REF")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
@@ -82,9 +81,9 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	if tag := tagOf(o.reference); tag != "" {
 		tags = append(tags, tag)
 	}
-	if len(tags) > 0 && o.key == "" {
+	if len(tags) > 0 && !o.signing.given() {
 		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned image", tags[0])},
-			"give --sign-by KEY, or push without a tag")
+			"give --sign-by KEY or --keyless, or push without a tag")
 	}
 	rules := check.Options{Skip: o.skip, Repositories: []string{repository}}
 	if err := usableRules(rules); err != nil {
@@ -98,13 +97,9 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var signers []*sign.Signer
-	if o.key != "" {
-		signer, err := sign.LoadKey(ctx, o.key, e.keyPassword)
-		if err != nil {
-			return err
-		}
-		signers = append(signers, signer)
+	signers, err := o.signing.signers(ctx, e)
+	if err != nil {
+		return err
 	}
 	epoch, err := e.epoch()
 	if err != nil {

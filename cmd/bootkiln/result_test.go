@@ -15,7 +15,7 @@ var published = &pipeline.Result{
 	Published: []pipeline.Published{
 		{
 			Pinned: image.Pinned{Repository: "ghcr.io/me/kiln", Digest: "sha256:12ab", Size: 1_234_567_890, Layers: 12},
-			Signed: true, Verified: true, Tags: []string{"1.0.20231114", "latest"}, Unchanged: true,
+			Signed: true, Verified: true, Engine: pipeline.PolicyEngine, Tags: []string{"1.0.20231114", "latest"}, Unchanged: true,
 		},
 		{Pinned: image.Pinned{Repository: "quay.io/me/kiln", Digest: "sha256:34cd", Size: 999, Layers: 1}, Tags: []string{}},
 		{Target: "oci:out/kiln", Error: "no room", Tags: []string{}},
@@ -49,6 +49,16 @@ quay.io/me/kiln
 	}
 	if stderr.Len() > 0 {
 		t.Errorf("on stderr: %s", stderr)
+	}
+}
+
+// Machines accept no signature without a key, so none is told to follow it.
+func TestSwitchCommandWithoutKey(t *testing.T) {
+	t.Parallel()
+	p := published.Published[0]
+	p.Engine = pipeline.Cosign
+	if got := switchCommand(p); got != "" {
+		t.Errorf("machines are told to run %q", got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -83,6 +84,10 @@ func publishServices(s *pipeline.Services, o registry.Options, signers ...*sign.
 	}
 	if len(signers) == 0 {
 		return
+	}
+	s.Engine = pipeline.Cosign
+	if slices.ContainsFunc(signers, func(s *sign.Signer) bool { return s.PublicKey() != nil }) {
+		s.Engine = pipeline.PolicyEngine
 	}
 	s.Sign = func(ctx context.Context, p image.Pinned) error {
 		for _, signer := range signers {

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/provenance"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sbom"
@@ -47,7 +50,9 @@ A signature without a key is verified by cosign's library instead, for the ident
 that its certificate must name.
 
 With --attestations, the image must also carry statements by the same authors: a list
-of its packages (SPDX) and how it came to be (SLSA provenance), or those of --type.
+of its packages (SPDX) and how it came to be (SLSA provenance). Each image of an index
+has to, and the index itself must say of which images it was made (provenance). With
+--type, those types are demanded instead, of an index or else of each image in it.
 A missing one is exit status 4.`,
 		Example: `  bootkiln verify --key cosign.pub ghcr.io/me/centos-kde:latest
   bootkiln verify --key cosign.pub --attestations ghcr.io/me/centos-kde:latest
@@ -77,16 +82,21 @@ A missing one is exit status 4.`,
 // verified is what verify found, and how.
 type verified struct {
 	image.Pinned
-	// Engine is who accepted the signature: "containers-policy" or "cosign".
-	Engine string `json:"engine"`
+	// Engine is who accepted the signature.
+	Engine pipeline.Engine `json:"engine"`
 	// Policy is the folder of the policy, or Authors the files of the keys, one of
 	// which signed, or the identity that did.
 	Policy  string   `json:"policy,omitempty"`
 	Authors []string `json:"authors,omitempty"`
-	// Images are the digests that were accepted beside the image's own: those of
-	// an index.
-	Images []image.Pinned `json:"images,omitempty"`
+	// Images are those of an index, which were accepted as well.
+	Images []verifiedImage `json:"images,omitempty"`
 	// Attestations are those by the authors, where they were asked for.
+	Attestations []attested `json:"attestations,omitempty"`
+}
+
+// verifiedImage is an image in an index.
+type verifiedImage struct {
+	image.Pinned
 	Attestations []attested `json:"attestations,omitempty"`
 }
 
@@ -106,7 +116,7 @@ func (o *verifyOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v := &verified{Engine: "containers-policy", Policy: o.policy}
+	v := &verified{Engine: pipeline.PolicyEngine, Policy: o.policy}
 	for _, a := range authors {
 		v.Authors = append(v.Authors, a.Name)
 	}
@@ -114,7 +124,7 @@ func (o *verifyOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.identity.subject != "" {
-		v.Engine = "cosign"
+		v.Engine = pipeline.Cosign
 		err = trust.VerifyAuthor(ctx, v.Pinned, authors[0], options)
 	} else {
 		t := trust.Options{Dir: o.policy, Policy: trust.Policy{Scope: repository}, Registry: options}
@@ -130,7 +140,9 @@ func (o *verifyOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.Images = all[1:]
+	for _, inner := range all[1:] {
+		v.Images = append(v.Images, verifiedImage{Pinned: inner})
+	}
 	if err := o.attested(ctx, v, authors, repository, options); err != nil {
 		return err
 	}
@@ -163,15 +175,46 @@ func (o *verifyOptions) attested(ctx context.Context, v *verified, authors []sig
 			return err
 		}
 	}
-	demanded := o.types
-	if len(demanded) == 0 {
-		demanded = []string{sbom.PredicateType, provenance.PredicateType}
+	read := func(p image.Pinned, demanded []string) (list []attested, err error) {
+		found, err := sign.Attestations(ctx, p, authors, demanded, options)
+		for _, a := range found {
+			list = append(list, describe(a))
+		}
+		return list, err
 	}
-	list, err := sign.Attestations(ctx, v.Pinned, authors, demanded, options)
-	for _, a := range list {
-		v.Attestations = append(v.Attestations, describe(a))
+	ofIndex, ofImage := o.demanded(len(v.Images) > 0)
+	if v.Attestations, err = read(v.Pinned, ofIndex); err != nil {
+		return err
 	}
-	return err
+	ofImage = slices.DeleteFunc(ofImage, func(kind string) bool {
+		// What was asked for by its type may be said of all of them at once.
+		return len(o.types) > 0 && slices.ContainsFunc(v.Attestations, func(a attested) bool { return a.Type == kind })
+	})
+	for i := range v.Images {
+		inner := &v.Images[i]
+		demanded := ofImage
+		if inner.MediaType == imgspecv1.MediaTypeImageIndex {
+			demanded = nil // what is in it has them
+		}
+		if inner.Attestations, err = read(inner.Pinned, demanded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// demanded are the types of attestations that what is verified must have itself,
+// and, of an index, each image in it.
+func (o *verifyOptions) demanded(isIndex bool) (own, inner []string) {
+	switch {
+	case len(o.types) == 0 && isIndex:
+		return []string{provenance.PredicateType}, []string{sbom.PredicateType, provenance.PredicateType}
+	case len(o.types) == 0:
+		return []string{sbom.PredicateType, provenance.PredicateType}, nil
+	case isIndex:
+		return nil, slices.Clone(o.types)
+	}
+	return o.types, nil
 }
 
 func (o *verifyOptions) print(v *verified) error {
@@ -185,19 +228,25 @@ func (o *verifyOptions) print(v *verified) error {
 	if v.Policy != "" {
 		by = "with the policy in " + v.Policy
 	}
-	who := "the containers policy engine"
-	if v.Engine == "cosign" {
-		who = "cosign"
+	if err := o.env.printf("  signature    %s, accepted by %s\n", diag.Printable(by), v.Engine); err != nil {
+		return err
 	}
-	if err := o.env.printf("  signature    %s, accepted by %s\n", diag.Printable(by), who); err != nil {
+	if err := o.printAttested(v.Attestations); err != nil {
 		return err
 	}
 	for _, inner := range v.Images {
 		if err := o.env.printf("  and of       %s\n", inner.Digest); err != nil {
 			return err
 		}
+		if err := o.printAttested(inner.Attestations); err != nil {
+			return err
+		}
 	}
-	for _, a := range v.Attestations {
+	return nil
+}
+
+func (o *verifyOptions) printAttested(list []attested) error {
+	for _, a := range list {
 		if err := o.env.printf("%s", a); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func (r *run) isUnchanged(ctx context.Context, tags []string, done *Published) (
 			st.Warnf("%s:%s names the image already, but clients do not accept it: %v", done.Repository, floating, err)
 			return nil
 		}
-		done.Signed, done.Verified, done.Unchanged = true, true, true
+		done.Signed, done.Verified, done.Engine, done.Unchanged = true, true, r.Engine, true
 		st.Infof("%s:%s names %s already: nothing is written", done.Repository, floating, done.Digest)
 		return nil
 	})

@@ -116,6 +116,8 @@ type Services struct {
 	// Verify accepts the digest the way a client will, through the containers
 	// policy engine, and demands attestations of the given types.
 	Verify func(ctx context.Context, p image.Pinned, attested []string) error
+	// Engine is whom Verify asks; it is not set where Sign is nil.
+	Engine Engine
 	// Tag points the tag at the digest, and reads it back.
 	Tag func(ctx context.Context, p image.Pinned, tag string) error
 

@@ -189,8 +189,8 @@ func (r *run) verify(ctx context.Context, done *Published) error {
 		if err := r.Verify(ctx, done.Pinned, done.Attested); err != nil {
 			return err
 		}
-		done.Verified = true
-		st.Infof("the containers policy engine accepts %s", done.Pinned)
+		done.Verified, done.Engine = true, r.Engine
+		st.Infof("%s accepts %s", r.Engine, done.Pinned)
 		return r.logTarget(done.Target, func(t *journal.Target) { t.Verified = true })
 	})
 }

@@ -79,10 +79,11 @@ type Published struct {
 	// Pinned is what the target has now; its digest is "" where nothing came there.
 	// Of a place that is no registry, Repository is the place.
 	image.Pinned
-	// Signed and Verified say that the digest carries a signature, and that the
-	// containers policy engine accepted it.
-	Signed   bool `json:"signed"`
-	Verified bool `json:"verified"`
+	// Signed and Verified say that the digest carries a signature, and that it was
+	// accepted; Engine is by whom.
+	Signed   bool   `json:"signed"`
+	Verified bool   `json:"verified"`
+	Engine   Engine `json:"engine,omitempty"`
 	// Attested are the types of what was said of the digest.
 	Attested []string `json:"attested,omitempty"`
 	// Tags are those that were written, in that order; of a place, the image's
@@ -98,6 +99,26 @@ type Published struct {
 	Demanded bool `json:"demanded,omitempty"`
 	// Error is why the target has not got all that it should, "" where it has.
 	Error string `json:"error,omitempty"`
+}
+
+// Engine is who accepts signatures.
+type Engine string
+
+// The engines.
+const (
+	// PolicyEngine is that of containers/image, which is in podman and bootc.
+	PolicyEngine Engine = "containers-policy"
+	// Cosign is cosign's library, where no key signed: machines accept no such
+	// signature.
+	Cosign Engine = "cosign"
+)
+
+// String is the name for a person.
+func (e Engine) String() string {
+	if e == PolicyEngine {
+		return "the containers policy engine"
+	}
+	return string(e)
 }
 
 // StageTime is how long a stage took.

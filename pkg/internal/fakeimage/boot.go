@@ -10,10 +10,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Kernel returns the smallest bzImage that says of itself what the header of a
-// real one says. architecture is "amd64" or "386".
-// (Documentation/arch/x86/boot.rst of Linux)
+// Kernel returns the smallest kernel that says of itself what the header of a
+// real one says: for "amd64" and "386" a bzImage (Documentation/arch/x86/boot.rst
+// of Linux), for "arm64" an Image (Documentation/arch/arm64/booting.rst).
 func Kernel(release, architecture string) string {
+	if architecture == "arm64" {
+		const header, magic = 64, 56
+		b := make([]byte, header)
+		copy(b[magic:], "ARM\x64")
+		return string(b) + "Linux version " + release + " (builder@example) #1 SMP\n\x00"
+	}
 	const sectors = 4
 	b := make([]byte, (sectors+1)*512)
 	le := binary.LittleEndian
