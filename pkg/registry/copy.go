@@ -23,6 +23,9 @@ type Copied struct {
 	// Attachments are the tags of signatures and attestations that lie beside the
 	// image, and beside those of an index, in the order of the images.
 	Attachments []string `json:"attachments"`
+	// Referrers are manifests that say themselves to what of this they belong, and
+	// those that belong to them.
+	Referrers []digest.Digest `json:"referrers,omitempty"`
 }
 
 // Everything returns the images of an index and then the index, or the image
@@ -31,8 +34,9 @@ func (c *Copied) Everything() []image.Pinned { return append(slices.Clone(c.Imag
 
 // Copy brings an image, or an index with all its images, from one registry to
 // a repository of another, or of the same one: by digest, byte for byte, and
-// then the signatures and attestations of each. Those that are there already
-// stay; no other tag is written. What the repository has is not sent again, so
+// then the signatures and attestations of each, those that a tag names and those
+// that the registry lists as referrers. Those that are there already stay; no
+// other tag is written. What the repository has is not sent again, so
 // that a copy which broke off goes on where it was, and what the registry has in
 // the other repository is not sent at all.
 //
@@ -73,17 +77,8 @@ func Copy(ctx context.Context, p image.Pinned, repository string, from, to Optio
 	if copied.Images, err = c.image(uploading, p.Digest); err != nil {
 		return nil, c.to.uploadError(ctx, err)
 	}
-	for _, d := range append(digests(copied.Images), p.Digest) {
-		for _, suffix := range attachmentSuffixes {
-			tag := attachmentTag(d, suffix)
-			there, err := c.attachment(uploading, tag)
-			if err != nil {
-				return nil, c.to.uploadError(ctx, err)
-			}
-			if there {
-				copied.Attachments = append(copied.Attachments, tag)
-			}
-		}
+	if err := c.attachments(uploading, copied, append(digests(copied.Images), p.Digest)); err != nil {
+		return nil, c.to.uploadError(ctx, err)
 	}
 	// What was written a moment ago is not seen everywhere at once.
 	if copied.Pinned, err = c.to.Resolve(ctx, p.Digest.String(), Missing); err != nil {

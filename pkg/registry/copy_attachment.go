@@ -22,7 +22,9 @@ import (
 // signatures, attestations and bills of materials, and without a suffix the list
 // of referrers where a registry keeps none (OCI distribution specification,
 // "Referrers Tag Schema").
-var attachmentSuffixes = []string{".sig", ".att", ".sbom", ""}
+var attachmentSuffixes = []string{".sig", ".att", ".sbom", referrersSuffix}
+
+const referrersSuffix = ""
 
 func attachmentTag(d digest.Digest, suffix string) string {
 	return d.Algorithm().String() + "-" + d.Encoded() + suffix
@@ -50,14 +52,48 @@ func attachmentOf(tag string) (d digest.Digest, ok bool) {
 // mergeRounds is how often what another writer overwrote is written again.
 const mergeRounds = 3
 
-// attachment copies what an attachment's tag names, and reports whether the
-// destination has one now. What it had before stays: signatures for its own name
-// may be among it.
-func (c *copier) attachment(ctx context.Context, tag string) (bool, error) {
-	source, err := c.from.find(ctx, tag)
-	if err != nil {
-		return false, err
+// attachments copies what lies beside images and indexes, and beside what lies
+// beside them: an attestation may be signed.
+func (c *copier) attachments(ctx context.Context, copied *Copied, of []digest.Digest) error {
+	for at := 0; at < len(of); at++ {
+		for _, suffix := range attachmentSuffixes {
+			tag := attachmentTag(of[at], suffix)
+			source, referrers, err := c.lying(ctx, of[at], suffix)
+			if err != nil {
+				return err
+			}
+			for _, d := range referrers {
+				if !slices.Contains(of, d) {
+					of = append(of, d)
+					copied.Referrers = append(copied.Referrers, d)
+				}
+			}
+			there, err := c.attachment(ctx, tag, source)
+			if err != nil {
+				return err
+			}
+			if there {
+				copied.Attachments = append(copied.Attachments, tag)
+			}
+		}
 	}
+	return nil
+}
+
+// lying is what lies beside a digest at the source under the tag of a suffix, nil
+// for nothing, and the manifests in it that may be signed themselves.
+func (c *copier) lying(ctx context.Context, d digest.Digest, suffix string) ([]byte, []digest.Digest, error) {
+	if suffix == referrersSuffix {
+		return c.referrersOf(ctx, d)
+	}
+	raw, err := c.from.find(ctx, attachmentTag(d, suffix))
+	return raw, nil, err
+}
+
+// attachment copies what an attachment's tag names at the source, nil for nothing,
+// and reports whether the destination has one now. What it had before stays:
+// signatures for its own name may be among it.
+func (c *copier) attachment(ctx context.Context, tag string, source []byte) (bool, error) {
 	for range mergeRounds {
 		there, err := c.to.find(ctx, tag)
 		if err != nil || source == nil {

@@ -61,6 +61,9 @@ type Options struct {
 	// Whole refuses to go on with an upload that broke off, as a registry does
 	// that limits the size of a chunk.
 	Whole bool
+	// Referrers lists what belongs to an image, as registries of version 1.1 of the
+	// distribution specification do.
+	Referrers bool
 }
 
 // Registry is a running registry. It is stopped when the test ends.
@@ -85,7 +88,7 @@ func New(t testing.TB, o Options) *Registry {
 	t.Helper()
 	r := &Registry{
 		options: o,
-		backend: ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))),
+		backend: ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)), ggcr.WithReferrersSupport(o.Referrers)),
 		uploads: map[string]*upload{},
 		tokens:  map[string]bool{},
 	}
@@ -178,6 +181,13 @@ func (r *Registry) Manifest(repository, tagOrDigest string) (content []byte, med
 // Blob returns the bytes of a blob, nil where there is none.
 func (r *Registry) Blob(repository, digest string) []byte {
 	_, body := r.get("/v2/" + repository + "/blobs/" + digest)
+	return body
+}
+
+// Referrers returns the list of what belongs to a digest, nil where the registry
+// keeps none.
+func (r *Registry) Referrers(repository, digest string) []byte {
+	_, body := r.get("/v2/" + repository + "/referrers/" + digest)
 	return body
 }
 
