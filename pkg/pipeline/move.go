@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	digest "github.com/opencontainers/go-digest"
@@ -12,9 +13,16 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
+// refusal is an error of a registry that may be about the login.
+type refusal interface {
+	error
+	Refused() bool
+}
+
 // look reads what the target's tags name before anything is done, as far as they
-// can be named yet, so that somebody else's publish in between is noticed.
-func (r *run) look(ctx context.Context, target recipe.Target) error {
+// can be named yet, so that somebody else's publish in between is noticed. The
+// right to write there is proved.
+func (r *run) look(ctx context.Context, target recipe.Target, st progress.Stage) error {
 	if r.Sign == nil {
 		return nil // no tag is written
 	}
@@ -28,6 +36,12 @@ func (r *run) look(ctx context.Context, target recipe.Target) error {
 	tags, _ := Tags(words, r.in.Facts)
 	for _, tag := range tags {
 		found, err := r.Find(ctx, target.To.Value, tag)
+		if e, ok := errors.AsType[refusal](err); ok && e.Refused() {
+			// Before the first publish there is nothing, and registries do not tell
+			// everyone that from what one may not see.
+			st.Infof("%s does not show its tags: it may not be there yet", target.To.Value)
+			return nil
+		}
 		if err != nil {
 			return err
 		}

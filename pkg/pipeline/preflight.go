@@ -30,7 +30,7 @@ func (r *run) preflight(ctx context.Context) error {
 		}
 		var errs []error
 		for _, target := range r.in.Recipe.Publish {
-			if err := r.ready(ctx, target); err != nil {
+			if err := r.ready(ctx, target, st); err != nil {
 				if r.in.Resume != nil && ctx.Err() == nil {
 					// There is no build to be saved from it, and the others can go on.
 					r.unready[target.To.Value] = err
@@ -47,12 +47,12 @@ func (r *run) preflight(ctx context.Context) error {
 }
 
 // ready proves that one target can be written to.
-func (r *run) ready(ctx context.Context, target recipe.Target) error {
+func (r *run) ready(ctx context.Context, target recipe.Target, st progress.Stage) error {
 	if !target.IsPlace() {
 		if err := r.Preflight(ctx, target.To.Value); err != nil {
 			return err
 		}
-		return r.look(ctx, target)
+		return r.look(ctx, target, st)
 	}
 	to, name, problems := r.named(target, r.in.Facts)
 	if len(problems) > 0 {

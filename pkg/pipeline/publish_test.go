@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +180,36 @@ func TestSomebodyElsePublishes(t *testing.T) {
 	}
 	if k.tags["registry.lan/a:latest"] != pushed {
 		t.Error("the tag names the other image")
+	}
+}
+
+// unseen is a refusal to say what a tag names.
+type unseen struct{ byLogin bool }
+
+func (unseen) Error() string   { return "who are you?" }
+func (u unseen) Refused() bool { return u.byLogin }
+
+// TestFirstPublish goes to a repository that is not there yet, of a registry that
+// shows nobody what is not there. Another failure to look ends it before the build.
+func TestFirstPublish(t *testing.T) {
+	t.Parallel()
+	for _, byLogin := range []bool{true, false} {
+		k, in := newKiln(t), load(t, twoTargets)
+		s := k.services()
+		find := s.Find
+		s.Find = func(ctx context.Context, repository, tag string) (image.Pinned, error) {
+			if !slices.Contains(k.pushed, repository) {
+				return image.Pinned{}, fmt.Errorf("looking: %w", unseen{byLogin})
+			}
+			return find(ctx, repository, tag)
+		}
+		_, err := Run(t.Context(), in, s)
+		if byLogin && (err != nil || k.tags["registry.lan/a:latest"] != pushed || k.tags["registry.lan/b:latest"] != pushed) {
+			t.Errorf("%v, %v", k.tags, err)
+		}
+		if !byLogin && (err == nil || slices.Contains(k.calls, "build")) {
+			t.Errorf("%v after %q", err, k.calls)
+		}
 	}
 }
 

@@ -134,3 +134,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether doing the same again may succeed.
 func (e *Error) Retryable() bool { return e.Class.Retryable() }
+
+// Refused reports whether the login is the reason: it is not accepted, or has no
+// right to do this.
+func (e *Error) Refused() bool { return e.Class == Unauthorized || e.Class == Denied }
