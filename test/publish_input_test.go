@@ -46,7 +46,7 @@ func TestPublishWithoutTheKeyFile(t *testing.T) {
 // assertUntouched fails the test if a stage has begun.
 func (p *project) assertUntouched(t testing.TB, o outcome) {
 	t.Helper()
-	if strings.Contains(o.stderr, ": started") {
+	if strings.Contains(o.stderr, ": done in") || strings.Contains(o.stderr, ": failed after") {
 		t.Errorf("a stage has begun:\n%s", o.stderr)
 	}
 	if _, err := os.Stat(p.out); !errors.Is(err, fs.ErrNotExist) {

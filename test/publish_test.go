@@ -71,7 +71,7 @@ func TestPublish(t *testing.T) {
 	p.write(t,
 		`run: [{name: motd, shell: "echo of a run step > /etc/motd"}]`,
 		s.destination("latest", `"{version}"`, `"{date}-{time}"`))
-	s.publish(t, p).want(t, 0, "build: started", "tag: done")
+	s.publish(t, p).want(t, 0, "build: isolation: ", "tag: done")
 
 	result := p.result(t)
 	if len(result.Published) != 1 {

@@ -45,7 +45,7 @@ func TestPublishToARegistryThatRefuses(t *testing.T) {
 			args := append(p.args("publish", c.flags...), "--authfile", filepath.Join(p.dir, "auth.json"))
 			o := bootkiln(t, args...)
 			o.want(t, 5, c.says, "hint: ", c.hint, c.host)
-			if strings.Contains(o.stderr, "build: started") {
+			if strings.Contains(o.stderr, "build: ") {
 				t.Errorf("the image was built first:\n%s", o.stderr)
 			}
 			if strings.Contains(o.stderr, registryPassword) {

@@ -4,7 +4,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 )
 
@@ -14,10 +13,10 @@ import (
 //
 // Nothing that a build step prints, or that any other text holds, reaches the
 // runner as a workflow command.
-func NewActions(w io.Writer) Reporter { return newActions(w, time.Now) }
+func NewActions(w io.Writer) Reporter { return newActions(w, systemTiming) }
 
-func newActions(w io.Writer, now func() time.Time) Reporter {
-	return &appender{style: &actionsStyle{}, now: now, w: w}
+func newActions(w io.Writer, t timing) Reporter {
+	return &appender{style: &actionsStyle{}, timing: t, w: w}
 }
 
 type actionsStyle struct {
@@ -28,6 +27,9 @@ type actionsStyle struct {
 func (*actionsStyle) begin(stage string) string {
 	return "::group::" + escapeData(stage) + "\n"
 }
+
+// silent is nothing: the group has its name already.
+func (*actionsStyle) silent(string) string { return "" }
 
 func (*actionsStyle) output(_, line string) string { return inert(line) + "\n" }
 

@@ -14,8 +14,10 @@ import (
 
 // Between two lines about a transfer that is under way pass at least
 // quietFor; then there is one when the transfer is a tenth further, and after
-// stalledFor in any case.
+// stalledFor in any case. A stage that says nothing for silentFor is said to have
+// started.
 const (
+	silentFor  = time.Second
 	quietFor   = 15 * time.Second
 	stalledFor = time.Minute
 )
@@ -24,16 +26,28 @@ const (
 // decides how lines look.
 type appender struct {
 	style lineStyle
-	now   func() time.Time
+	timing
 
 	mu sync.Mutex
 	w  io.Writer
+}
+
+// timing is the clock, for tests to have one of their own.
+type timing struct {
+	now   func() time.Time
+	after func(time.Duration, func()) (stop func() bool)
+}
+
+var systemTiming = timing{
+	now:   time.Now,
+	after: func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop },
 }
 
 // lineStyle turns what happens in a stage into text that ends in a line break.
 // All arguments are clean single lines.
 type lineStyle interface {
 	begin(stage string) string
+	silent(stage string) string // of a stage that began, and has said nothing yet
 	output(stage, line string) string
 	info(stage, line string) string
 	warning(stage string, lines []string) string
@@ -42,18 +56,13 @@ type lineStyle interface {
 
 // Stage implements Reporter.
 func (a *appender) Stage(name string) Stage {
-	s := &appendedStage{a: a, name: strings.Join(splitLines(name, false), " "), start: a.now()}
-	s.out.emit = func(line string) { a.print(a.style.output(s.name, clean(line, false))) }
-	a.print(a.style.begin(s.name))
-	return s
-}
-
-// print writes whole lines at once. What cannot be written is lost: the work
-// matters more than its display.
-func (a *appender) print(text string) {
+	s := &appendedStage{a: a, name: oneLine(name), start: a.now()}
+	s.out.emit = func(line string) { s.print(a.style.output(s.name, clean(line, false))) }
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, _ = io.WriteString(a.w, text)
+	_, _ = io.WriteString(a.w, a.style.begin(s.name))
+	a.mu.Unlock()
+	s.heard = a.after(silentFor, s.silent)
+	return s
 }
 
 type appendedStage struct {
@@ -61,6 +70,36 @@ type appendedStage struct {
 	name  string
 	start time.Time
 	out   lineWriter
+	ended tally
+	heard func() bool // keeps silent from being called
+	spoke bool        // it has said something; guarded by a.mu
+}
+
+// print writes whole lines at once. What cannot be written is lost: the work
+// matters more than its display.
+func (s *appendedStage) print(text string) {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	s.spoke = true
+	_, _ = io.WriteString(s.a.w, text)
+}
+
+// silent says of a stage that has said nothing that it is at work.
+func (s *appendedStage) silent() {
+	s.a.mu.Lock()
+	defer s.a.mu.Unlock()
+	if !s.spoke {
+		_, _ = io.WriteString(s.a.w, s.a.style.silent(s.name))
+	}
+}
+
+// infos are lines about the stage.
+func (s *appendedStage) infos(lines []string) string {
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(s.a.style.info(s.name, line))
+	}
+	return text.String()
 }
 
 // Output implements Stage.
@@ -68,35 +107,34 @@ func (s *appendedStage) Output() io.Writer { return &s.out }
 
 // Infof implements Stage.
 func (s *appendedStage) Infof(format string, args ...any) {
-	var text strings.Builder
-	for _, line := range splitLines(fmt.Sprintf(format, args...), false) {
-		text.WriteString(s.a.style.info(s.name, line))
-	}
-	s.a.print(text.String())
+	s.print(s.infos(append(s.ended.lines(), splitLines(fmt.Sprintf(format, args...), false)...)))
 }
 
 // Warnf implements Stage.
 func (s *appendedStage) Warnf(format string, args ...any) {
-	s.a.print(s.a.style.warning(s.name, splitLines(fmt.Sprintf(format, args...), false)))
+	s.print(s.infos(s.ended.lines()) + s.a.style.warning(s.name, splitLines(fmt.Sprintf(format, args...), false)))
 }
 
 // Transfer implements Stage.
 func (s *appendedStage) Transfer(name string, total int64) Transfer {
+	now := s.a.now()
 	return &appendedTransfer{
-		s: s, name: strings.Join(splitLines(name, false), " "), total: total, last: s.a.now(),
+		s: s, name: oneLine(name), total: total, begun: now, last: now,
 	}
 }
 
 // End implements Stage.
 func (s *appendedStage) End(err error) {
+	s.heard()
 	s.out.flush()
-	s.a.print(s.a.style.end(s.name, outcome(s.a.now().Sub(s.start), err)))
+	s.print(s.infos(s.ended.lines()) + s.a.style.end(s.name, outcome(s.a.now().Sub(s.start), err)))
 }
 
 type appendedTransfer struct {
 	s     *appendedStage
 	name  string
 	total int64
+	begun time.Time
 
 	mu    sync.Mutex
 	done  int64
@@ -107,7 +145,7 @@ type appendedTransfer struct {
 // Add implements Transfer.
 func (t *appendedTransfer) Add(n int64) {
 	if line, ok := t.add(n); ok {
-		t.s.a.print(t.s.a.style.info(t.s.name, line))
+		t.s.print(t.s.a.style.info(t.s.name, line))
 	}
 }
 
@@ -131,23 +169,24 @@ func (t *appendedTransfer) add(n int64) (line string, ok bool) {
 // Done implements Transfer.
 func (t *appendedTransfer) Done(note string) {
 	t.mu.Lock()
-	line := transferLine(t.name, t.done, t.total, note)
+	now := t.s.a.now()
+	lines := t.s.ended.add(now, t.name, t.done, t.total, oneLine(note), now.Sub(t.begun) >= quietFor)
 	t.mu.Unlock()
-	t.s.a.print(t.s.a.style.info(t.s.name, line))
+	if len(lines) > 0 {
+		t.s.print(t.s.infos(lines))
+	}
 }
 
-// transferLine sums up a transfer that ended. Where nothing was counted, its
-// total says more: of a blob that the registry had, no byte was sent.
-func transferLine(name string, done, total int64, note string) string {
-	if done == 0 && total > 0 {
-		done = total
-	}
+// transferLine sums up a transfer that ended.
+func transferLine(name string, done int64, note string) string {
 	line := name + ": " + size(done)
 	if note != "" {
-		line += ", " + strings.Join(splitLines(note, false), " ")
+		line += ", " + note
 	}
 	return line
 }
+
+func oneLine(text string) string { return strings.Join(splitLines(text, false), " ") }
 
 // percent is how much of total is done, at most 100: compressed data can come
 // out larger than its estimate.

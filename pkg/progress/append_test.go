@@ -2,10 +2,14 @@ package progress
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,8 +22,14 @@ import (
 
 // clock is a time that moves when it is told to.
 type clock struct {
-	mu sync.Mutex
-	t  time.Time
+	mu     sync.Mutex
+	t      time.Time
+	timers []*timer
+}
+
+type timer struct {
+	at   time.Time
+	fire func()
 }
 
 func newClock() *clock { return &clock{t: time.Date(2026, 9, 2, 8, 0, 0, 0, time.UTC)} }
@@ -32,9 +42,36 @@ func (c *clock) now() time.Time {
 
 func (c *clock) pass(d time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.t = c.t.Add(d)
+	var due []*timer
+	c.timers = slices.DeleteFunc(c.timers, func(t *timer) bool {
+		if t.at.After(c.t) {
+			return false
+		}
+		due = append(due, t)
+		return true
+	})
+	c.mu.Unlock()
+	for _, t := range due {
+		t.fire()
+	}
 }
+
+func (c *clock) after(d time.Duration, f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &timer{c.t.Add(d), f}
+	c.timers = append(c.timers, t)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		before := len(c.timers)
+		c.timers = slices.DeleteFunc(c.timers, func(other *timer) bool { return other == t })
+		return len(c.timers) < before
+	}
+}
+
+func (c *clock) timing() timing { return timing{now: c.now, after: c.after} }
 
 // script is a run that shows everything a reporter can be told.
 func script(r Reporter, c *clock) {
@@ -74,7 +111,7 @@ func TestPlainGolden(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	c := newClock()
-	script(newPlain(&out, c.now), c)
+	script(newPlain(&out, c.timing()), c)
 	golden.Check(t, filepath.Join("testdata", "plain.txt"), out.Bytes())
 }
 
@@ -82,7 +119,7 @@ func TestActionsGolden(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	c := newClock()
-	script(newActions(&out, c.now), c)
+	script(newActions(&out, c.timing()), c)
 	golden.Check(t, filepath.Join("testdata", "actions.txt"), out.Bytes())
 }
 
@@ -110,12 +147,80 @@ func TestTransferLines(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			c := newClock()
-			tr := newPlain(&out, c.now).Stage("s").Transfer("x", tt.total)
+			s := newPlain(&out, c.timing()).Stage("s")
+			s.Infof("not silent")
+			tr := s.Transfer("x", tt.total)
 			out.Reset()
 			for _, a := range tt.adds {
 				c.pass(a.after)
 				tr.Add(a.bytes)
 			}
+			if diff := cmp.Diff(tt.want, out.String()); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Of transfers that are soon over, a line sums up those that ended alike: after a
+// while, and before whatever else is said.
+func TestTally(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := newClock()
+	s := newPlain(&out, c.timing()).Stage("push")
+	ends := func(name string, size int64, note string) { s.Transfer(name, size).Done(note) }
+	ends("a1", 1000, "exists")
+	ends("b2", 2000, "done")
+	ends("c3", 3000, "exists")
+	c.pass(quietFor)
+	ends("d4", 4000, "done")
+	ends("e5", 5000, "done")
+	s.Warnf("careful")
+	long := s.Transfer("f6", 6000)
+	c.pass(quietFor)
+	ends("g7", 7000, "exists")
+	long.Done("done")
+	ends("h8", 8000, "done")
+	s.Infof("repository@digest")
+	ends("i9", 9000, "done")
+	ends("j0", -1, "done")
+	s.End(nil)
+	want := `push: started
+push: 2 blobs: 4.0 kB, exists
+push: 2 blobs: 6.0 kB, done
+push: e5: 5.0 kB, done
+push: warning: careful
+push: g7: 7.0 kB, exists
+push: f6: 6.0 kB, done
+push: h8: 8.0 kB, done
+push: repository@digest
+push: 2 blobs: 9.0 kB, done
+push: done in 30.0 s
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+// Only a stage that is silent for a while is said to have started.
+func TestStarted(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		run  func(*clock, Stage)
+		want string
+	}{
+		{"soon over", func(c *clock, s Stage) { c.pass(silentFor / 2); s.End(nil); c.pass(silentFor) }, "s: done in 0.5 s\n"},
+		{"silent", func(c *clock, s Stage) { c.pass(silentFor); s.Infof("x"); s.End(nil) }, "s: started\ns: x\ns: done in 1.0 s\n"},
+		{"heard", func(c *clock, s Stage) { s.Infof("x"); c.pass(silentFor); s.End(nil) }, "s: x\ns: done in 1.0 s\n"},
+		{"steps heard", func(c *clock, s Stage) { fmt.Fprintln(s.Output(), "x"); c.pass(silentFor); s.End(nil) }, "s | x\ns: done in 1.0 s\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			c := newClock()
+			tt.run(c, newPlain(&out, c.timing()).Stage("s"))
 			if diff := cmp.Diff(tt.want, out.String()); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)
 			}
@@ -154,6 +259,19 @@ func hammer(r Reporter) {
 	s.End(nil)
 }
 
+// ended returns how many transfers of hammer are told to have ended.
+func ended(t *testing.T, text string) (n int) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(`: (?:layer \d|(\d) blobs): .*, pushed\n`).FindAllStringSubmatch(text, -1) {
+		several, err := strconv.Atoi(stdcmp.Or(m[1], "1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += several
+	}
+	return n
+}
+
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	for name, newReporter := range map[string]func(*bytes.Buffer) Reporter{
@@ -165,10 +283,13 @@ func TestConcurrentUse(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			hammer(newReporter(&out))
-			for want, n := range map[string]int{"pushed": 8, "info ": 8 * 50, "line ": 8 * 50, "warning ": 8 * 50} {
+			for want, n := range map[string]int{"info ": 8 * 50, "line ": 8 * 50, "warning ": 8 * 50} {
 				if got := strings.Count(out.String(), want); got < n {
 					t.Errorf("%q is there %d times, want %d", want, got, n)
 				}
+			}
+			if n := ended(t, ": "+strings.ReplaceAll(out.String(), "\n", "\n: ")); n != 8 {
+				t.Errorf("%d transfers ended, want 8", n)
 			}
 		})
 	}

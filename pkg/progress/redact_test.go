@@ -65,7 +65,7 @@ func TestRedactShowsOutputAtOnce(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	c := newClock()
-	s := Redact(newPlain(&out, c.now), []string{"hunter2"}).Stage("build")
+	s := Redact(newPlain(&out, c.timing()), []string{"hunter2"}).Stage("build")
 	out.Reset()
 	fmt.Fprint(s.Output(), "STEP 1: hun\n")
 	if got, want := out.String(), "build | STEP 1: hun\n"; got != want {
@@ -83,8 +83,8 @@ func TestRedactEverything(t *testing.T) {
 	const secret = "s3cr3t\nline two"
 	say := "a " + secret + " b line two"
 	for name, newReporter := range map[string]func(*bytes.Buffer) Reporter{
-		"plain":   func(b *bytes.Buffer) Reporter { return newPlain(b, newClock().now) },
-		"actions": func(b *bytes.Buffer) Reporter { return newActions(b, newClock().now) },
+		"plain":   func(b *bytes.Buffer) Reporter { return newPlain(b, newClock().timing()) },
+		"actions": func(b *bytes.Buffer) Reporter { return newActions(b, newClock().timing()) },
 		"terminal": func(b *bytes.Buffer) Reporter {
 			return NewTerminal(b, TerminalOptions{size: func() (int, int) { return 200, 50 }, refresh: make(chan any), now: newClock().now})
 		},
@@ -116,7 +116,7 @@ func TestRedactKeepsInterruption(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	c := newClock()
-	s := Redact(newPlain(&out, c.now), []string{"hunter2"}).Stage("build")
+	s := Redact(newPlain(&out, c.timing()), []string{"hunter2"}).Stage("build")
 	c.pass(time.Second)
 	s.End(fmt.Errorf("hunter2: %w", context.Canceled))
 	if want := "build: interrupted after 1.0 s\n"; !strings.HasSuffix(out.String(), want) {

@@ -25,7 +25,7 @@ type TerminalOptions struct {
 }
 
 // NewTerminal returns a Reporter that draws on the terminal w: under lines that
-// stay (what stages say, transfers that ended) a part that moves, with the stage
+// stay (what stages say, long transfers that ended) a part that moves, with the stage
 // that runs, the last lines that its steps print, and a bar for each transfer.
 // When a stage ends, well or by interruption, the moving part is wiped off and
 // one line says how it went. The cursor is never hidden, so that a process that
@@ -46,7 +46,7 @@ type terminal struct {
 func (t *terminal) Stage(name string) Stage {
 	s := &terminalStage{
 		o: t.o, screen: newScreen(t.w, t.o.size),
-		name: strings.Join(splitLines(name, false), " "), start: t.o.now(),
+		name: oneLine(name), start: t.o.now(),
 	}
 	s.out.emit = s.tail.add
 	s.tail.sgr = t.o.Color
@@ -69,12 +69,16 @@ type terminalStage struct {
 	start  time.Time
 	out    lineWriter
 	tail   tail
+	ended  tally
 }
 
 // drawHead draws the line of the stage.
 func (s *terminalStage) drawHead(w io.Writer, st decor.Statistics) error {
-	line := truncate("=> "+s.name+"  "+seconds(s.o.now().Sub(s.start)), st.AvailableWidth)
-	_, err := io.WriteString(w, s.styled(bold, line))
+	line := "=> " + s.name + "  " + seconds(s.o.now().Sub(s.start))
+	if ended := s.ended.sofar(); ended != "" {
+		line += "  " + ended
+	}
+	_, err := io.WriteString(w, s.styled(bold, truncate(line, st.AvailableWidth)))
 	return err
 }
 
@@ -103,16 +107,22 @@ func (s *terminalStage) Output() io.Writer { return &s.out }
 
 // Infof implements Stage.
 func (s *terminalStage) Infof(format string, args ...any) {
+	s.print(s.infos(append(s.ended.lines(), splitLines(fmt.Sprintf(format, args...), s.o.Color)...)))
+}
+
+// infos are lines about the stage.
+func (s *terminalStage) infos(lines []string) string {
 	var text strings.Builder
-	for _, line := range splitLines(fmt.Sprintf(format, args...), s.o.Color) {
+	for _, line := range lines {
 		text.WriteString(s.name + ": " + line + "\n")
 	}
-	s.print(text.String())
+	return text.String()
 }
 
 // Warnf implements Stage.
 func (s *terminalStage) Warnf(format string, args ...any) {
 	var text strings.Builder
+	text.WriteString(s.infos(s.ended.lines()))
 	for _, line := range splitLines(fmt.Sprintf(format, args...), s.o.Color) {
 		text.WriteString(s.name + ": " + s.styled(yellow, "warning:") + " " + line + "\n")
 	}
@@ -121,7 +131,7 @@ func (s *terminalStage) Warnf(format string, args ...any) {
 
 // Transfer implements Stage.
 func (s *terminalStage) Transfer(name string, total int64) Transfer {
-	t := &terminalTransfer{s: s, name: strings.Join(splitLines(name, false), " "), total: total}
+	t := &terminalTransfer{s: s, name: oneLine(name), total: total, begun: s.o.now()}
 	// The bar draws from t and not from the library's count, so that Add, which
 	// is called for every few kilobytes, does not wait for a drawing.
 	t.bar, _ = s.bars.Add(0, mpb.BarFillerFunc(t.draw), mpb.BarFillerTrim())
@@ -140,7 +150,7 @@ func (s *terminalStage) End(err error) {
 	case err != nil:
 		style = red
 	}
-	s.screen.wipe(s.name + ": " + s.styled(style, line) + "\n")
+	s.screen.wipe(s.infos(s.ended.lines()) + s.name + ": " + s.styled(style, line) + "\n")
 }
 
 // The colours of the display, as SGR parameters.
@@ -162,6 +172,7 @@ type terminalTransfer struct {
 	s     *terminalStage
 	name  string
 	total int64
+	begun time.Time
 	done  atomic.Int64
 	bar   *mpb.Bar // nil where the stage has ended
 }
@@ -174,7 +185,10 @@ func (t *terminalTransfer) Done(note string) {
 	if t.bar != nil {
 		t.bar.Abort(true)
 	}
-	t.s.print(t.s.name + ": " + transferLine(t.name, t.done.Load(), t.total, note) + "\n")
+	now := t.s.o.now()
+	if lines := t.s.ended.add(now, t.name, t.done.Load(), t.total, oneLine(note), now.Sub(t.begun) >= quietFor); len(lines) > 0 {
+		t.s.print(t.s.infos(lines))
+	}
 }
 
 // draw fills one row: name, bar and counts, as much of them as fits.

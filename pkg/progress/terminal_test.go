@@ -259,7 +259,7 @@ func TestTerminalConcurrentUse(t *testing.T) {
 	screen := newVT(80, 24)
 	hammer(NewTerminal(screen, TerminalOptions{size: func() (int, int) { return 80, 24 }}))
 	got := screen.String()
-	if n := strings.Count(got, ", pushed\n"); n != 8 {
+	if n := ended(t, got); n != 8 {
 		t.Errorf("%d transfers ended, want 8:\n%s", n, got)
 	}
 	if !regexp.MustCompile(`build: done in [\d.]+ s\n$`).MatchString(got) {
