@@ -44,7 +44,7 @@ func LoadRoots(file string) (*Roots, error) {
 		material, err := cosign.TrustedRoot()
 		if err != nil {
 			return nil, &KeylessError{
-				Op: "fetching sigstore's trusted root", Err: err,
+				Class: ServiceDown, Op: "fetching sigstore's trusted root", Err: err,
 				Hint: "tuf-repo-cdn.sigstore.dev must be reachable; or give the file with --trusted-root or SIGSTORE_TRUSTED_ROOT",
 			}
 		}

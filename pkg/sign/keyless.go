@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 	sigstore "github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/oauthflow"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/dsse"
 	"github.com/sigstore/sigstore/pkg/signature/options"
@@ -39,6 +41,7 @@ const (
 
 // KeylessError says why signing without a key does not work.
 type KeylessError struct {
+	Class KeylessClass
 	// Op is what was done, as a gerund.
 	Op  string
 	Err error
@@ -67,6 +70,9 @@ type KeylessOptions struct {
 	TrustedRoot string
 	// Now is the clock that says when a certificate has to be renewed.
 	Now func() time.Time
+	// Wait is how long to wait before a service is asked again, the first time; 0
+	// is a second.
+	Wait time.Duration
 }
 
 // NewKeyless returns a signer that signs with keys of its own, each thrown away
@@ -78,9 +84,10 @@ type KeylessOptions struct {
 // nothing else, so what a workflow of GitHub's signs in this way, machines that
 // enforce a policy refuse. A signature with a key can stand beside it.
 func NewKeyless(ctx context.Context, o KeylessOptions) (*Signer, error) {
-	log, err := rekor.GetRekorClient(o.Rekor)
+	// By itself it asks again without waiting.
+	log, err := rekor.GetRekorClient(o.Rekor, rekor.WithRetryCount(tries), rekor.WithRetryWaitMin(firstWait(o.Wait)), rekor.WithRetryWaitMax(longest))
 	if err != nil {
-		return nil, &KeylessError{Op: "reading the address of Rekor", Err: err}
+		return nil, fmt.Errorf("reading the address %q of Rekor: %w", o.Rekor, err)
 	}
 	if _, err := o.Token(ctx); err != nil {
 		return nil, err
@@ -136,6 +143,22 @@ func (e ephemeral) SignMessage(message io.Reader, with ...signature.SignOption) 
 // has to write the signature down before it ends.
 const left = 2 * time.Minute
 
+// patience is for how long a certificate is waited for, with all tries.
+const patience = 2 * time.Minute
+
+// claims are those in a token, which nobody has verified; nil where it is none.
+func claims(token string) []byte {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
 // certificate returns the current key, or has a new one certified.
 func (k *keyless) certificate(ctx context.Context) (*certified, error) {
 	k.mu.Lock()
@@ -147,22 +170,41 @@ func (k *keyless) certificate(ctx context.Context) (*certified, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := oauthflow.SubjectFromUnverifiedToken(claims(token)); err != nil {
+		return nil, &KeylessError{
+			Class: NoIdentity, Op: "reading the OIDC token", Err: errors.New("it is no token that names somebody"),
+			Hint: "SIGSTORE_ID_TOKEN must hold an identity token for the audience sigstore, as three words with dots between them",
+		}
+	}
 	key, err := sigstore.NewEphemeralKeypair(nil)
 	if err != nil {
-		return nil, &KeylessError{Op: "making a key", Err: err}
+		return nil, fmt.Errorf("making a key: %w", err)
 	}
-	fulcio := sigstore.NewFulcio(&sigstore.FulcioOptions{BaseURL: strings.TrimSuffix(k.o.Fulcio, "/"), Retries: 3})
+	// By itself it asks again without the answer's words, and no Ctrl-C ends it.
+	bound, done := context.WithTimeout(ctx, patience)
+	defer done()
+	fulcio := sigstore.NewFulcio(&sigstore.FulcioOptions{
+		BaseURL: strings.TrimSuffix(k.o.Fulcio, "/"), Transport: bounded{serviceClient(k.o.Wait).Transport, bound}, Timeout: -1,
+	})
 	der, err := fulcio.GetCertificate(ctx, key, &sigstore.CertificateProviderOptions{IDToken: token})
 	if err != nil {
-		return nil, &KeylessError{
-			Op: "getting a certificate from " + k.o.Fulcio, Err: err,
+		// The request and its address are said already.
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err
+		}
+		failure := &KeylessError{
+			Class: classOf(err), Op: "getting a certificate from " + k.o.Fulcio, Err: err,
 			Hint: "try again; https://status.sigstore.dev says whether the service is up. A key needs no service: sign: {key: cosign.key}",
 		}
+		if failure.Class == ServiceRefused {
+			failure.Hint = "the service must know who issued the token, which must be fresh, and for the audience sigstore"
+		}
+		return nil, failure
 	}
 	c, err := k.certified(ephemeral{key}, der)
 	if err != nil {
 		return nil, &KeylessError{
-			Op: "checking the certificate of " + k.o.Fulcio, Err: err,
+			Class: RootsMismatch, Op: "checking the certificate of " + k.o.Fulcio, Err: err,
 			Hint: "the trusted root and the service's address must be of the same sigstore instance",
 		}
 	}
@@ -259,7 +301,7 @@ func (k *keyless) logged(entry *models.LogEntryAnon, err error) ([]static.Option
 	}
 	if err != nil {
 		return nil, &KeylessError{
-			Op: "writing to the log " + k.o.Rekor, Err: err,
+			Class: classOf(err), Op: "writing to the log " + k.o.Rekor, Err: err,
 			Hint: "try again; https://status.sigstore.dev says whether the service is up. A key needs no log: sign: {key: cosign.key}",
 		}
 	}
@@ -272,7 +314,7 @@ func (k *keyless) sound(err error) error {
 		return nil
 	}
 	return &KeylessError{
-		Op: "verifying what was made", Err: err,
+		Class: RootsMismatch, Op: "verifying what was made", Err: err,
 		Hint: "the trusted root and the services' addresses must be of the same sigstore instance",
 	}
 }

@@ -22,6 +22,9 @@ type keylessBed struct {
 	p image.Pinned
 	// root is the signer's trusted root.
 	root string
+	// fulcio is the address of the authority, and token what is in the environment,
+	// "" for what the runner gives.
+	fulcio, token string
 	// now is the signer's clock.
 	now time.Time
 }
@@ -31,11 +34,14 @@ func newKeylessBed(t *testing.T) *keylessBed {
 	b := &keylessBed{s: fakesigstore.New(t), r: testregistry.New(t, testregistry.Options{}), now: time.Now()}
 	b.o = options(t, b.r)
 	b.p = push(t, b.r, b.o)
-	b.root = b.s.Root
+	b.root, b.fulcio = b.s.Root, b.s.URL
 	return b
 }
 
 func (b *keylessBed) lookup(name string) (string, bool) {
+	if name == "SIGSTORE_ID_TOKEN" {
+		return b.token, b.token != ""
+	}
 	v, ok := b.s.Environ()[name]
 	return v, ok
 }
@@ -43,7 +49,7 @@ func (b *keylessBed) lookup(name string) (string, bool) {
 func (b *keylessBed) keyless(t *testing.T) (*sign.Signer, error) {
 	t.Helper()
 	return sign.NewKeyless(t.Context(), sign.KeylessOptions{
-		Fulcio: b.s.URL, Rekor: b.s.URL, Token: sign.Token(b.lookup), TrustedRoot: b.root, Now: func() time.Time { return b.now },
+		Fulcio: b.fulcio, Rekor: b.s.URL, Token: sign.Token(b.lookup), TrustedRoot: b.root, Now: func() time.Time { return b.now }, Wait: time.Millisecond,
 	})
 }
 
@@ -186,16 +192,59 @@ func TestKeylessBesideKey(t *testing.T) {
 	}
 }
 
+func breaking(service string, status int) func(*keylessBed) {
+	return func(b *keylessBed) { b.s.Break(service, status) }
+}
+
+// A service that fails once is asked again, and nobody learns of it.
+func TestKeylessPatience(t *testing.T) {
+	t.Parallel()
+	b := newKeylessBed(t)
+	for _, service := range []string{fakesigstore.OIDC, fakesigstore.Fulcio, fakesigstore.Rekor} {
+		b.s.BreakOnce(service, 503)
+	}
+	if err := b.signer(t).Sign(t.Context(), b.p, b.o); err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range []string{fakesigstore.OIDC, fakesigstore.Fulcio, fakesigstore.Rekor} {
+		if n := b.s.Count(service); n < 2 {
+			t.Errorf("%s was asked %d times", service, n)
+		}
+	}
+}
+
+// Ctrl-C ends the waiting for a service.
+func TestKeylessInterrupted(t *testing.T) {
+	t.Parallel()
+	b := newKeylessBed(t)
+	s := b.signer(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	b.s.OnRequest(fakesigstore.Fulcio, interrupt)
+	b.s.Break(fakesigstore.Fulcio, 503)
+	if err := s.Sign(ctx, b.p, b.o); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+	if n := b.s.Count(fakesigstore.Fulcio); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+}
+
 func TestKeylessFailures(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		spoil func(*keylessBed)
+		class sign.KeylessClass
 		says  string
 	}{
-		"token refused":       {func(b *keylessBed) { b.s.Break(fakesigstore.OIDC, 403) }, "asking GitHub for an OIDC token: it answers 403"},
-		"certificate refused": {func(b *keylessBed) { b.s.Break(fakesigstore.Fulcio, 400) }, "getting a certificate from "},
-		"log refuses":         {func(b *keylessBed) { b.s.Break(fakesigstore.Rekor, 400) }, "writing to the log "},
-		"another's roots":     {func(b *keylessBed) { b.root = fakesigstore.New(t).Root }, "checking the certificate of "},
+		"token refused":       {breaking(fakesigstore.OIDC, 403), sign.ServiceRefused, "asking GitHub for an OIDC token: it answers 403 Forbidden: out of order"},
+		"no token":            {func(b *keylessBed) { b.token = "secret" }, sign.NoIdentity, "reading the OIDC token: it is no token that names somebody"},
+		"certificate refused": {breaking(fakesigstore.Fulcio, 400), sign.ServiceRefused, ": it answers 400 Bad Request: out of order"},
+		"no certificates":     {breaking(fakesigstore.Fulcio, 503), sign.ServiceDown, ": it answers 503 Service Unavailable: out of order"},
+		"too many":            {breaking(fakesigstore.Fulcio, 429), sign.ServiceDown, ": it answers 429 "},
+		"nobody certifies":    {func(b *keylessBed) { b.fulcio = "http://127.0.0.1:1" }, sign.ServiceDown, "getting a certificate from http://127.0.0.1:1: dial tcp "},
+		"log refuses":         {breaking(fakesigstore.Rekor, 400), sign.ServiceRefused, "writing to the log "},
+		"log is out of order": {breaking(fakesigstore.Rekor, 502), sign.ServiceDown, "status 502"},
+		"another's roots":     {func(b *keylessBed) { b.root = fakesigstore.New(t).Root }, sign.RootsMismatch, "checking the certificate of "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -206,8 +255,11 @@ func TestKeylessFailures(t *testing.T) {
 				err = s.Sign(t.Context(), b.p, b.o)
 			}
 			var failure *sign.KeylessError
-			if !errors.As(err, &failure) || !strings.Contains(err.Error(), tt.says) || failure.Hint == "" {
-				t.Errorf("the error is %v", err)
+			if !errors.As(err, &failure) || failure.Class != tt.class || !strings.Contains(err.Error(), tt.says) || failure.Hint == "" {
+				t.Errorf("the error is %v, %+v", err, failure)
+			}
+			if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "?api-version")) {
+				t.Errorf("it tells too much: %v", err)
 			}
 			if tags := b.r.Tags("me/os"); len(tags) > 0 {
 				t.Errorf("something was attached: %q", tags)

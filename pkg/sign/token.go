@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-
-	"github.com/hashicorp/go-retryablehttp"
 )
 
 // audience is who the tokens are for: Fulcio takes no others.
@@ -28,14 +25,16 @@ func Token(lookup func(name string) (string, bool)) func(context.Context) (strin
 		secret, _ := lookup("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 		if address == "" || secret == "" {
 			return "", &KeylessError{
-				Op: "looking for an identity", Err: errors.New("there is no OIDC token"),
+				Class: NoIdentity, Op: "looking for an identity", Err: errors.New("there is no OIDC token"),
 				Hint: "in GitHub Actions, give the job the permission id-token: write (a pull request from a fork never gets it); " +
 					"elsewhere, set SIGSTORE_ID_TOKEN",
 			}
 		}
 		token, err := requestToken(ctx, address, secret)
 		if err != nil {
-			return "", &KeylessError{Op: "asking GitHub for an OIDC token", Err: err, Hint: "run the job again: its right to ask may have ended"}
+			return "", &KeylessError{
+				Class: classOf(err), Op: "asking GitHub for an OIDC token", Err: err, Hint: "run the job again: its right to ask may have ended",
+			}
 		}
 		return token, nil
 	}
@@ -52,21 +51,20 @@ func requestToken(ctx context.Context, address, secret string) (string, error) {
 	query := u.Query()
 	query.Set("audience", audience)
 	u.RawQuery = query.Encode()
-	request, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return "", err
 	}
 	request.Header.Set("Authorization", "bearer "+secret)
-	c := retryablehttp.NewClient()
-	c.Logger = nil
-	answer, err := c.Do(request)
+	answer, err := serviceClient(0).Do(request)
 	if err != nil {
+		// Not with the address, which is the runner's own.
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err
+		}
 		return "", err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("it answers %s", answer.Status)
-	}
 	var got struct {
 		Value string `json:"value"`
 	}

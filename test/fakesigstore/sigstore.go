@@ -48,6 +48,8 @@ type Sigstore struct {
 	mu     sync.Mutex
 	counts map[string]int
 	broken map[string]int
+	once   map[string]int
+	on     map[string]func()
 }
 
 // The services, for [Sigstore.Break] and [Sigstore.Count].
@@ -60,7 +62,7 @@ const (
 // New starts a sigstore.
 func New(t testing.TB) *Sigstore {
 	t.Helper()
-	s := &Sigstore{rekor: newKey(t), ctlog: newKey(t), counts: map[string]int{}, broken: map[string]int{}}
+	s := &Sigstore{rekor: newKey(t), ctlog: newKey(t), counts: map[string]int{}, broken: map[string]int{}, once: map[string]int{}, on: map[string]func(){}}
 	s.authority = newIssuer(t, nil)
 	s.intermediate = newIssuer(t, s.authority)
 	claims, err := json.Marshal(map[string]any{"iss": Issuer, "sub": Subject, "aud": "sigstore"})
@@ -75,7 +77,12 @@ func New(t testing.TB) *Sigstore {
 	mux.HandleFunc("POST "+Rekor, s.serveEntry)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if status := s.arrive(r.URL.Path); status != 0 {
-			http.Error(w, "out of order", status)
+			const text = "out of order"
+			if r.URL.Path == Rekor { // whose client reads nothing else
+				reply(w, status, map[string]any{"code": status, "message": text})
+				return
+			}
+			http.Error(w, text, status)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -105,6 +112,20 @@ func (s *Sigstore) Break(service string, status int) {
 	s.broken[service] = status
 }
 
+// BreakOnce has a service answer its next request with the status.
+func (s *Sigstore) BreakOnce(service string, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.once[service] = status
+}
+
+// OnRequest has do called at each request to a service, before it is answered.
+func (s *Sigstore) OnRequest(service string, do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.on[service] = do
+}
+
 // Count returns how often a service was asked.
 func (s *Sigstore) Count(service string) int {
 	s.mu.Lock()
@@ -117,6 +138,13 @@ func (s *Sigstore) arrive(service string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts[service]++
+	if do := s.on[service]; do != nil {
+		do()
+	}
+	if status := s.once[service]; status != 0 {
+		delete(s.once, service)
+		return status
+	}
 	return s.broken[service]
 }
 
