@@ -186,6 +186,8 @@ var signs = []sign{
 	{NoRoot, re(`No filesystem could mount root`), false},
 	{NoInit, re(`Kernel panic - not syncing: (No working init found|Requested init )`), true},
 	{NoInit, re(`(Failed to execute|Couldn't execute|exists but couldn't execute it).*(/init|/systemd)`), false},
+	// systemd goes on to /bin/sh, which then waits for somebody to type.
+	{NoInit, re(`No /sbin/init, trying fallback`), true},
 	{NoInit, re(`Failed to switch root: (Specified switch root path|.*does not seem to be an OS tree)`), false},
 	{NoInit, re(`os-release file is missing|does not seem to be an OS tree`), false},
 	{InitDied, re(`error while loading shared libraries`), false},

@@ -30,7 +30,10 @@ type console struct {
 	seen map[int]int
 	// initrd says that an initramfs is running, and login that one was offered.
 	initrd, login bool
-	passed        map[string]bool
+	// stopping says that systemd, which then runs as systemd-shutdown, has brought
+	// all down, and restarting that the kernel was asked to restart after that.
+	stopping, restarting bool
+	passed               map[string]bool
 }
 
 func newConsole() *console {
@@ -130,6 +133,32 @@ func (c *console) passes(text string) {
 	if strings.HasSuffix(text, " login:") && !c.initrd {
 		c.login = true
 	}
+	// The second is of kernel_restart in kernel/reboot.c. What restarts a machine
+	// after a panic is another function, and what does after a fault is none.
+	c.stopping = c.stopping || strings.Contains(text, "systemd-shutdown[1]: ")
+	c.restarting = c.stopping && strings.Contains(text, "reboot: Restarting system")
+}
+
+// wentDown reports whether the last that was said is that of a system which goes
+// down in order, and restarts because it was asked to.
+func (c *console) wentDown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.restarting
+}
+
+// inInitramfs reports whether an initramfs runs.
+func (c *console) inInitramfs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.initrd
+}
+
+// said returns how many lines there were.
+func (c *console) said() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(c.dropped + len(c.lines))
 }
 
 // cause returns the class of the first sign in the table that was seen, and the

@@ -64,6 +64,7 @@ func TestSigns(t *testing.T) {
 		{NoInit, "[    3.1] Kernel panic - not syncing: No working init found.  Try passing init= option to kernel."},
 		{NoInit, "[    3.1] Kernel panic - not syncing: Requested init /bin/nothing failed (error -2)."},
 		{NoInit, "[    3.1] systemd[1]: Failed to execute /sbin/init, giving up: Exec format error\n[    3.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100"},
+		{NoInit, "[!!!!!!] Failed to execute /sbin/init\n[   25.182275] systemd[1]: No /sbin/init, trying fallback"},
 		{NoInit, "systemctl[400]: Failed to switch root: Specified switch root path '/sysroot' does not seem to be an OS tree. os-release file is missing."},
 		{InitDied, "/sbin/init: error while loading shared libraries: libc.so.6: cannot open shared object file\n[    3.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00007f00"},
 		{InitDied, "[    5.0] systemd[1]: Freezing execution."},

@@ -85,6 +85,13 @@ func (b *booting) prepare(ctx context.Context, img image.Image) (err error) {
 	return nil
 }
 
+// retries is dracut's rd.retry: after how many seconds it gives the disk up. It
+// counts rounds of half a second in which udev had loaded all drivers and made
+// all devices that there are, so that a slow machine has all the time it needs
+// and where nothing is left to do nobody waits (dracut-initqueue.sh). systemd's
+// own time for the device, rd.timeout, runs from the beginning.
+const retries = 15
+
 // arguments are what the kernel gets beside what image and way in ask for. Nothing of it
 // makes an image boot that would not, or the other way around.
 func (b *booting) arguments() []string {
@@ -98,7 +105,7 @@ func (b *booting) arguments() []string {
 	if b.Interact == nil {
 		// Failures that would wait for somebody to press a key end the machine.
 		wait := strconv.Itoa(int(paceOf(b.accel).device / time.Second))
-		args = append(args, "panic=-1", "rd.shell=0", "rd.emergency=poweroff", "rd.timeout="+wait, "rd.retry="+wait)
+		args = append(args, "panic=-1", "rd.shell=0", "rd.emergency=poweroff", "rd.timeout="+wait, "rd.retry="+strconv.Itoa(retries))
 	}
 	return args
 }
@@ -122,51 +129,83 @@ func (b *booting) run(ctx context.Context) error {
 	if timeout == 0 {
 		timeout = DefaultTimeout(b.accel)
 	}
+	t := &trial{
+		spec: qemu.Spec{
+			Model: b.model, Accel: b.accel, CPUs: cpus, Memory: memory,
+			Disk: b.bootable.Disk, Kernel: b.bootable.Kernel, Initramfs: b.bootable.Initramfs, Cmdline: b.result.KernelArguments,
+			Firmware: b.bootable.Firmware, Variables: b.bootable.Variables,
+		},
+		timeout: timeout, start: time.Now(), log: newConsoleLog(keptHead, keptTail),
+	}
 	b.Stage.Infof("starting a %s machine (%s), %s boot, at most %v", b.model.Machine, b.accel, b.bootable.Mode, timeout)
-	g, err := qemu.Start(ctx, qemu.Spec{
-		Model: b.model, Accel: b.accel, CPUs: cpus, Memory: memory,
-		Disk: b.bootable.Disk, Kernel: b.bootable.Kernel, Initramfs: b.bootable.Initramfs, Cmdline: b.result.KernelArguments,
-		Firmware: b.bootable.Firmware, Variables: b.bootable.Variables,
-	})
+	restarts, err := b.try(ctx, t)
+	if restarts {
+		text := fmt.Sprintf("the guest went down in order and restarted after %.0f s, which it may once, as after files were labelled for SELinux", t.seconds())
+		b.Stage.Infof("%s", text)
+		b.note(text)
+		t.again = true
+		_, err = b.try(ctx, t)
+	}
+	b.result.Console, b.result.Log = t.log.about(), t.log.bytes()
+	return err
+}
+
+// trial is a machine that is started until it is clear how it boots.
+type trial struct {
+	spec    qemu.Spec
+	timeout time.Duration // of all of it
+	start   time.Time
+	log     *consoleLog
+	again   bool // started for the second time, on the disk as the first left it
+}
+
+func (t *trial) seconds() float64 { return float64(time.Since(t.start).Milliseconds()) / 1000 }
+
+// try starts the machine. It judges what it sees, but for an orderly restart
+// that is the first.
+func (b *booting) try(ctx context.Context, t *trial) (restarts bool, err error) {
+	g, err := qemu.Start(ctx, t.spec)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer g.Close()
 
-	start := time.Now()
+	// Not 0, which would be without an end.
+	left := max(t.timeout-time.Since(t.start), time.Second)
 	w := &watch{
-		console: newConsole(), log: newConsoleLog(keptHead, keptTail), pace: paceOf(b.accel), timeout: timeout,
+		console: newConsole(), log: t.log, pace: paceOf(b.accel), timeout: left,
 		observe: func(ctx context.Context, conn io.ReadWriter) (*guest.Report, error) {
-			return guest.Observe(ctx, conn, guest.Options{Target: b.Target, Expect: b.Expect, Timeout: timeout})
+			return guest.Observe(ctx, conn, guest.Options{Target: b.Target, Expect: b.Expect, Timeout: left})
 		},
 		live: b.Live,
 	}
 	w.console.milestone = func(text string) {
-		b.Stage.Infof("%4.0f s  %s", time.Since(start).Seconds(), text)
+		b.Stage.Infof("%4.0f s  %s", t.seconds(), text)
 	}
+	defer func() {
+		g.Close()
+		<-w.read
+	}()
 	line := newDetachable(g.Channel)
-	seen := w.run(ctx, machine{Console: g.Console, Channel: line.attach(), Ended: g.Ended()})
-	b.result.Seconds = float64(time.Since(start).Milliseconds()) / 1000
+	seen := w.run(ctx, machine{Console: g.Console, Channel: line.attach(), Ended: g.Ended(), Busy: g.Busy})
+	b.result.Seconds = t.seconds()
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 	switch {
 	case seen.ending == qemu.Crashed && unloadable.MatchString(g.Err().Error()):
 		b.result.Failure = &Failure{Class: BadKernel, Explanation: BadKernel.kind().explanation, Excerpt: []string{plain(g.Err().Error())}}
 	case seen.ending == qemu.Crashed:
-		return &acceleratorError{g.Err()}
+		return false, &acceleratorError{g.Err()}
+	case seen.ending == qemu.Reset && seen.orderly && !t.again:
+		return true, nil
 	default:
 		b.judge(seen)
 	}
 	if seen.ending == "" {
-		if err := b.finish(ctx, g, line, seen); err != nil {
-			return err
-		}
+		return false, b.finish(ctx, g, line, seen)
 	}
-	g.Close()
-	<-w.read
-	b.result.Console, b.result.Log = w.log.about(), w.log.bytes()
-	return nil
+	return false, nil
 }
 
 // finish does what is to be done with a machine that still runs.

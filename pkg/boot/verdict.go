@@ -56,14 +56,14 @@ func classOf(s *seen) (class Class, detail string) {
 	report := s.report
 	switch {
 	case report.Shell && report.Reached && s.ending == "":
-		return ofReached(report)
+		return ofReached(s)
 	case report.Shell && report.Emergency:
 		return Emergency, lines(report)
 	case report.Shell && report.TargetMissing:
 		return NoTarget, lines(report)
 	case s.ending == "" && report.Shell && (report.TimedOut || report.Stalled || s.timedOut):
 		return Blocked, lines(report)
-	case s.ending == "" && report.Shell && s.class == "" && !s.silent:
+	case s.ending == "" && report.Shell && s.class == "" && !s.silent && !s.waits:
 		return Unreached, lines(report)
 	case s.class != "":
 		return s.class, ""
@@ -75,6 +75,10 @@ func classOf(s *seen) (class Class, detail string) {
 		return PowersOff, ""
 	case s.neverSpoke:
 		return NoOutput, ""
+	case s.waits && s.initrd:
+		return NoRoot, "It waits for what does not come, and does nothing else."
+	case s.waits:
+		return Hung, "It waits for what does not come, and does nothing else."
 	case s.silent:
 		return Hung, ""
 	case !report.Shell && s.login:
@@ -88,16 +92,24 @@ func classOf(s *seen) (class Class, detail string) {
 }
 
 // ofReached judges a guest that reached its target.
-func ofReached(report *guest.Report) (Class, string) {
-	if report.OK() {
-		return "", ""
-	}
+func ofReached(s *seen) (Class, string) {
+	report := s.report
 	for _, u := range report.Failed {
 		if u.Allowed == "" {
 			return UnitFailed, lines(report)
 		}
 	}
-	return Unexpected, lines(report)
+	switch {
+	case !report.OK():
+		return Unexpected, lines(report)
+	case !s.unasked:
+		return "", ""
+	case s.class != "":
+		return s.class, ""
+	case s.timedOut:
+		return Unexpected, "Time was over before all of it was asked."
+	}
+	return Hung, "Its target was reached, and nobody could be asked any more what failed on the way."
 }
 
 // lines are the problems of a report, a sentence each.

@@ -17,18 +17,25 @@ type pace struct {
 	// device is how long the initramfs waits for a disk, and emergency how long
 	// systemd may take to say what led to its emergency shell.
 	device, emergency time.Duration
+	// still is how long an initramfs may neither do nor say anything, before it
+	// waits for what does not come.
+	still time.Duration
 	// display is how long a display manager may take to draw itself.
 	display time.Duration
 }
 
 func paceOf(a qemu.Accel) pace {
 	if a == qemu.KVM {
-		return pace{first: 30 * time.Second, silence: 2 * time.Minute, device: 45 * time.Second, emergency: 30 * time.Second, display: 20 * time.Second}
+		return pace{first: 30 * time.Second, silence: 2 * time.Minute, device: 45 * time.Second, emergency: 30 * time.Second, still: 30 * time.Second, display: 20 * time.Second}
 	}
 	// An emulator on a busy machine needs minutes for what takes seconds: there
 	// disks were seen to appear two minutes after they were waited for.
-	return pace{first: 2 * time.Minute, silence: 10 * time.Minute, device: 5 * time.Minute, emergency: 2 * time.Minute, display: 5 * time.Minute}
+	return pace{first: 2 * time.Minute, silence: 10 * time.Minute, device: 5 * time.Minute, emergency: 2 * time.Minute, still: time.Minute, display: 5 * time.Minute}
 }
+
+// resting is how long a system may neither do nor say anything. Before it, after
+// 90 seconds, systemd gives up to wait for a device, and says so.
+const resting = 2 * time.Minute
 
 // settling is how long a console is still read after it said what is final: the
 // lines that follow belong to it.
@@ -38,6 +45,8 @@ const settling = 2 * time.Second
 type machine struct {
 	Console, Channel io.ReadWriter
 	Ended            <-chan qemu.Ending
+	// Busy is as [qemu.Guest.Busy]; nil where nobody can tell.
+	Busy func() (time.Duration, error)
 }
 
 // watch follows a machine until it is clear how its boot ends.
@@ -55,8 +64,9 @@ type watch struct {
 
 // seen is how a boot ended.
 type seen struct {
-	// report is never nil.
-	report *guest.Report
+	// report is never nil. unasked says that not all of it could be asked.
+	report  *guest.Report
+	unasked bool
 	// class and excerpt are what the console says, "" for nothing.
 	class   Class
 	excerpt []string
@@ -65,10 +75,24 @@ type seen struct {
 	// silent is set where it showed no sign of life for longer than its pace
 	// allows; neverSpoke where it never did.
 	silent, neverSpoke bool
-	timedOut           bool
-	login              bool
-	last               []string
+	// waits is set where it neither said nor did anything any more; initrd says
+	// that its initramfs still ran then.
+	waits, initrd bool
+	// orderly says that a system went down as it should before it restarted.
+	orderly  bool
+	timedOut bool
+	login    bool
+	last     []string
 }
+
+// observation is what the guest was asked, whole where it could be asked to the
+// end.
+type observation struct {
+	report *guest.Report
+	whole  bool
+}
+
+func (s *seen) take(o observation) { s.report, s.unasked = o.report, !o.whole }
 
 // alive counts the bytes of a connection.
 type alive struct {
@@ -106,26 +130,26 @@ func (w *watch) run(ctx context.Context, m machine) *seen {
 
 	observing, stop := context.WithCancel(ctx)
 	defer stop()
-	observed := make(chan *guest.Report, 1)
+	observed := make(chan observation, 1)
 	go func() {
-		// Why it could not be asked to the end is seen on the console, and in what
-		// the report lacks.
-		report, _ := w.observe(observing, alive{m.Channel, &asked})
-		observed <- report
+		// Why it could not be asked to the end is seen on the console.
+		report, err := w.observe(observing, alive{m.Channel, &asked})
+		observed <- observation{report, err == nil}
 	}()
 
 	s := w.wait(ctx, m, &bytes, &asked, final, observed)
 	if s.report == nil {
 		stop()
-		s.report = <-observed
+		s.take(<-observed)
 	}
 	s.class, s.excerpt = w.console.cause()
 	s.login, s.last = w.console.loginOffered(), w.console.end()
+	s.initrd, s.orderly = w.console.inInitramfs(), w.console.wentDown()
 	return s
 }
 
 func (w *watch) wait(
-	ctx context.Context, m machine, bytes, asked *atomic.Int64, final <-chan Class, observed <-chan *guest.Report,
+	ctx context.Context, m machine, bytes, asked *atomic.Int64, final <-chan Class, observed <-chan observation,
 ) *seen {
 	s := &seen{}
 	tick := time.NewTicker(time.Second)
@@ -135,12 +159,14 @@ func (w *watch) wait(
 		over     = time.After(w.timeout)
 		spoken   int64
 		lastSign = time.Now()
+		idle     = idling{busy: m.Busy}
 	)
 	for {
 		select {
 		case <-ctx.Done():
 			return s
-		case s.report = <-observed:
+		case o := <-observed:
+			s.take(o)
 			if s.report.Shell || s.report.TimedOut {
 				return s
 			}
@@ -175,6 +201,15 @@ func (w *watch) wait(
 			quiet := time.Since(lastSign)
 			if spoken == 0 && quiet >= w.pace.first || quiet >= w.pace.silence {
 				s.silent, s.neverSpoke = true, spoken == 0
+				return s
+			}
+			still := resting
+			if w.console.inInitramfs() {
+				still = w.pace.still
+			}
+			// What is not a line is but drawn again, as by systemd while it waits.
+			if settled == nil && idle.stands(w.console.said()+asked.Load(), still) {
+				s.waits = true
 				return s
 			}
 		}

@@ -19,6 +19,17 @@ type played struct {
 	ended            chan qemu.Ending
 	watch            *watch
 	start            time.Time
+	// restFrom is when its processors had nothing more to do; 0 is never.
+	restFrom time.Duration
+}
+
+// busy is one processor that works until it rests, and then a tenth of the time.
+func (p *played) busy() (time.Duration, error) {
+	up := time.Since(p.start)
+	if p.restFrom == 0 || up < p.restFrom {
+		return up, nil
+	}
+	return p.restFrom + (up-p.restFrom)/10, nil
 }
 
 // play runs a watch over a machine, in a bubble whose clock only moves when all
@@ -36,12 +47,13 @@ func play(t *testing.T, script func(p *played), asked func(ctx context.Context) 
 					<-ctx.Done()
 					return &guest.Report{}, ctx.Err()
 				}
-				return asked(ctx), nil
+				report := asked(ctx)
+				return report, ctx.Err()
 			},
 		}
 		var done sync.WaitGroup
 		done.Go(func() { script(p) })
-		s := p.watch.run(t.Context(), machine{Console: console, Channel: channel, Ended: p.ended})
+		s := p.watch.run(t.Context(), machine{Console: console, Channel: channel, Ended: p.ended, Busy: p.busy})
 		want(t, s, time.Since(p.start))
 		done.Wait()
 		consoleEnd.Close()
@@ -121,6 +133,41 @@ func TestWatch(t *testing.T) {
 		"a login, and nobody to ask": {func(p *played) {
 			_, _ = io.WriteString(p.console, "Linux version 6\r\n\r\nkiln login: ")
 		}, nil, "", time.Minute},
+		"waits in its initramfs": {func(p *played) {
+			p.restFrom = 20 * time.Second
+			p.says("[    3.1] systemd[1]: Running in initrd.")
+			for range 300 { // systemd shows on one line that it waits
+				_, _ = io.WriteString(p.console, "\r[ *** ] A start job is running")
+				time.Sleep(time.Second)
+			}
+		}, nil, NoRoot, 65 * time.Second},
+		"works in its initramfs": {func(p *played) {
+			p.says("[    3.1] systemd[1]: Running in initrd.")
+		}, nil, Hung, 2*time.Minute + time.Second},
+		"waits, and cannot be asked": {func(p *played) {
+			p.restFrom = 20 * time.Second
+			p.says("Linux version 6.1.0")
+			for range 300 {
+				_, _ = io.WriteString(p.console, ".")
+				time.Sleep(time.Second)
+			}
+		}, nil, Hung, 155 * time.Second},
+		"hangs once it is there": {boots, func(ctx context.Context) *guest.Report {
+			<-ctx.Done()
+			return good
+		}, Hung, 2*time.Minute + time.Second},
+		"runs out of memory once it is there": {func(p *played) {
+			p.says("Out of memory: Killed process 1 (x)")
+		}, func(ctx context.Context) *guest.Report {
+			<-ctx.Done()
+			return good
+		}, OutOfMemory, 3 * time.Second},
+		"restarts in order": {func(p *played) {
+			p.says("[    9.0] systemd-shutdown[1]: Rebooting.")
+			p.says("[    9.1] reboot: Restarting system")
+			p.ended <- qemu.Reset
+			p.console.Close()
+		}, nil, Reboots, time.Second},
 		"no login": {func(p *played) {
 			for range 400 {
 				p.says("still going")

@@ -44,6 +44,7 @@ type Guest struct {
 	// machine does.
 	Console, Channel net.Conn
 
+	pid   int
 	qmp   *qmp
 	ended chan Ending
 	done  chan struct{}
@@ -109,7 +110,8 @@ func start(ctx context.Context, s Spec, args []string) (_ *Guest, err error) {
 		accel += ",thread=multi"
 	}
 	args = append([]string{
-		"-name", "bootkiln", "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
+		// Named threads, for Busy.
+		"-name", "bootkiln,debug-threads=on", "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
 		// What the guest might break out of has no rights to gain and no program to
 		// start.
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
@@ -177,6 +179,7 @@ func start(ctx context.Context, s Spec, args []string) (_ *Guest, err error) {
 		cancel()
 		return nil, fmt.Errorf("starting %q: %w", program, err)
 	}
+	g.pid = cmd.Process.Pid
 	g.qmp = newQMP(ours[0])
 	go g.watch()
 	return g, nil
