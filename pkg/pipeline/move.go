@@ -51,27 +51,37 @@ func (r *run) look(ctx context.Context, target recipe.Target, st progress.Stage)
 }
 
 // isUnchanged reports whether a publish that was asked to write only what changed
-// has nothing to write: the tag that moves with every build names the image, and
-// clients accept it.
-func (r *run) isUnchanged(ctx context.Context, tags []string, done *Published) (bool, error) {
+// has nothing to write: the tag that moves with every build names this image, or
+// one that differs from it in its age alone, and clients accept that.
+func (r *run) isUnchanged(ctx context.Context, img image.Image, tags []string, done *Published) (bool, error) {
 	if !r.in.IfChanged || len(tags) == 0 {
 		return false, nil
 	}
 	floating := tags[len(tags)-1]
-	now, err := r.Find(ctx, done.Repository, floating)
-	if err != nil || now.Digest != done.Digest {
+	now, err := r.Find(ctx, done.Target, floating)
+	if err != nil || now.Digest == "" {
+		return false, err
+	}
+	there, err := r.Config(ctx, now)
+	if err != nil {
+		// It may be no image, or not be whole; the push will tell what is wrong with
+		// the registry.
+		return false, ctx.Err()
+	}
+	ours, err := img.Config(ctx)
+	if err != nil || !sameImage(there, ours) {
 		return false, err
 	}
 	err = r.stage("verify", func(st progress.Stage) error {
-		if err := r.Verify(ctx, done.Pinned, nil); err != nil {
+		if err := r.Verify(ctx, now, nil); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			st.Warnf("%s:%s names the image already, but clients do not accept it: %v", done.Repository, floating, err)
+			st.Warnf("%s:%s names this image already, but clients do not accept it: %v", now.Repository, floating, err)
 			return nil
 		}
-		done.Signed, done.Verified, done.Engine, done.Unchanged = true, true, r.Engine, true
-		st.Infof("%s:%s names %s already: nothing is written", done.Repository, floating, done.Digest)
+		done.Pinned, done.Signed, done.Verified, done.Engine, done.Unchanged = now, true, true, r.Engine, true
+		st.Infof("%s:%s names %s, which is this image: nothing is written", now.Repository, floating, now.Digest)
 		return nil
 	})
 	return done.Unchanged, err

@@ -51,8 +51,10 @@ type kiln struct {
 	tags map[string]digest.Digest
 	// pushed is where the image was pushed to.
 	pushed []string
-	// created is when an image was made that the registry has.
+	// created is when an image was made that the registry has, and layers what it
+	// is made of.
 	created time.Time
+	layers  []digest.Digest
 	// said is what was attested, by type.
 	said map[string][]byte
 	// gone are the images of earlier runs that are not there any more.
@@ -91,7 +93,7 @@ func (k *kiln) services() Services {
 			return image.Pinned{Repository: repository, Digest: d}, k.fail["find"]
 		},
 		Config: func(context.Context, image.Pinned) (*imgspecv1.Image, error) {
-			return &imgspecv1.Image{Created: &k.created}, k.did("config")
+			return &imgspecv1.Image{Created: &k.created, RootFS: imgspecv1.RootFS{DiffIDs: k.layers}}, k.did("config")
 		},
 		Reopen: func(_ context.Context, location string) (image.Image, error) {
 			k.calls = append(k.calls, "reopen "+filepath.Base(location))

@@ -89,19 +89,24 @@ func (r *run) publishTo(ctx context.Context, img image.Image, target recipe.Targ
 	if target.IsPlace() {
 		return r.place(ctx, img, target, facts, done)
 	}
-	if err := r.push(ctx, img, target, done); err != nil || r.Sign == nil {
-		return err
-	}
-	facts.Digest = done.Digest.String()
 	tags, problems := r.tags(target, facts)
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	if r.in.NoTags {
+	if r.Sign == nil || r.in.NoTags {
 		tags = nil
 	}
-	if same, err := r.isUnchanged(ctx, tags, done); err != nil || same {
+	if same, err := r.isUnchanged(ctx, img, tags, done); err != nil || same {
 		return err
+	}
+	if err := r.push(ctx, img, target, done); err != nil || r.Sign == nil {
+		return err
+	}
+	facts.Digest = done.Digest.String()
+	if len(tags) > 0 {
+		if tags, problems = r.tags(target, facts); problems.HasErrors() {
+			return problems.Err()
+		}
 	}
 	if err := r.sign(ctx, done); err != nil {
 		return err

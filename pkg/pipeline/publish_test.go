@@ -110,17 +110,25 @@ func TestRegistryLostTheImage(t *testing.T) {
 
 const other = digest.Digest("sha256:1111111111111111111111111111111111111111111111111111111111111111")
 
-// TestIfChanged writes nothing where the floating tag names the image.
+// TestIfChanged writes nothing where the floating tag names an image that is the
+// same but for its age.
 func TestIfChanged(t *testing.T) {
 	t.Parallel()
 	writes := func(calls []string) bool {
-		return slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, "sign ") || strings.HasPrefix(c, "tag ") })
+		return slices.ContainsFunc(calls, func(c string) bool {
+			return strings.HasPrefix(c, "push ") || strings.HasPrefix(c, "sign ") || strings.HasPrefix(c, "tag ")
+		})
 	}
 	k, in := newKiln(t), load(t, twoTargets)
 	in.IfChanged = true
-	k.tags["registry.lan/a:latest"], k.tags["registry.lan/b:latest"] = pushed, pushed
+	config, err := k.img.Config(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.layers, k.created = config.RootFS.DiffIDs, time.Unix(1, 0)
+	k.tags["registry.lan/a:latest"], k.tags["registry.lan/b:latest"] = other, other
 	result, err := Run(t.Context(), in, k.services())
-	if err != nil || !result.Unchanged || !result.Published[0].Unchanged || !result.Published[0].Verified || writes(k.calls) {
+	if err != nil || !result.Unchanged || !result.Published[0].Unchanged || !result.Published[0].Verified || result.Published[0].Digest != other || writes(k.calls) {
 		t.Errorf("%+v, %v, %q", result.Published, err, k.calls)
 	}
 
@@ -129,13 +137,21 @@ func TestIfChanged(t *testing.T) {
 	if result, err = Run(t.Context(), in, k.services()); err != nil || result.Unchanged || result.Published[0].Unchanged || !result.Published[1].Unchanged {
 		t.Errorf("%+v, %v", result.Published, err)
 	}
-	if !slices.Contains(k.calls, "tag registry.lan/a:latest") {
+	if k.tags["registry.lan/a:latest"] != pushed {
 		t.Errorf("did %q", k.calls)
 	}
 
-	k.tags["registry.lan/a:latest"] = other
-	if result, err = Run(t.Context(), in, k.services()); err != nil || result.Unchanged || k.tags["registry.lan/a:latest"] != pushed {
-		t.Errorf("%+v, %v", result.Published, err)
+	for name, change := range map[string]func(*kiln){
+		"other layers": func(k *kiln) { k.layers = []digest.Digest{other} },
+		"no image":     func(k *kiln) { k.fail["config"] = errBroken },
+		"no tag":       func(k *kiln) { delete(k.tags, "registry.lan/a:latest") },
+	} {
+		k := newKiln(t)
+		k.layers, k.tags["registry.lan/a:latest"] = config.RootFS.DiffIDs, other
+		change(k)
+		if result, err = Run(t.Context(), in, k.services()); err != nil || result.Unchanged || k.tags["registry.lan/a:latest"] != pushed {
+			t.Errorf("%s: %+v, %v", name, result.Published, err)
+		}
 	}
 }
 
