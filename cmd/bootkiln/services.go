@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
@@ -182,6 +183,9 @@ func chunkServices(s *pipeline.Services, o registry.Options, cache string) {
 			return nil, nil, nil
 		}
 		return img, closer, err
+	}
+	s.Holds = func(ctx context.Context, repository string, blobs []digest.Digest) ([]digest.Digest, error) {
+		return registry.Held(ctx, repository, blobs, o)
 	}
 	s.Chunk = func(ctx context.Context, img image.Image, dir string, c chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
 		c.Cache, c.CacheLimit = cache, layerCacheLimit

@@ -32,6 +32,9 @@ type cache struct {
 	// cannot be the one that is looked for. lent are those of a layout.
 	sizes, lent map[int64][]blob
 	lender      string
+	// held are layers that need not be written, by what the history calls them:
+	// how long their archives are is known only from their first bytes.
+	held map[string][]blob
 }
 
 // cacheForm is the folder within the cache's. It is another one when the form of layers or the
@@ -41,7 +44,7 @@ const cacheForm = "zstd3-1"
 // openCache reads what there is; a folder that cannot be used is an error. dir
 // "" is a cache of nothing.
 func openCache(dir string, limit int64) (*cache, error) {
-	c := &cache{limit: limit, used: map[string]bool{}, sizes: map[int64][]blob{}, lent: map[int64][]blob{}}
+	c := &cache{limit: limit, used: map[string]bool{}, sizes: map[int64][]blob{}, lent: map[int64][]blob{}, held: map[string][]blob{}}
 	if dir == "" {
 		return c, nil
 	}
@@ -76,8 +79,10 @@ func (c *cache) path(b blob) string {
 	return filepath.Join(c.dir, fmt.Sprintf("%d-%s-%s", b.unpacked, b.diffID.Encoded(), b.digest.Encoded()))
 }
 
-// may says whether an archive of that size may be in the cache.
-func (c *cache) may(size int64) bool { return len(c.sizes[size])+len(c.lent[size]) > 0 }
+// may says whether the archive of that layer may be known.
+func (c *cache) may(j *job) bool {
+	return len(c.sizes[j.size])+len(c.lent[j.size])+len(c.held[j.name]) > 0
+}
 
 // take puts the layer of an archive into the layout, if it is there and whole.
 func (c *cache) take(ctx context.Context, t *tools, layout string, size int64, diffID digest.Digest) (blob, bool, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	digest "github.com/opencontainers/go-digest"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 )
@@ -19,14 +20,18 @@ import (
 // image at hand writes what any other writes.
 const createdBy = "bootkiln chunk " + cacheForm
 
-// lend adds the layers of a previous image that is a layout on this machine.
-func (c *cache) lend(ctx context.Context, img image.Layered) error {
+// lend adds the layers of a previous image that is a layout on this machine,
+// and those that are held.
+func (c *cache) lend(ctx context.Context, img image.Layered, held map[digest.Digest]bool) error {
 	if img == nil {
 		return nil
 	}
-	place, ok := strings.CutPrefix(img.Location(), "oci:")
+	place, here := strings.CutPrefix(img.Location(), "oci:")
+	if !here && len(held) == 0 {
+		return nil
+	}
 	config, err := img.Config(ctx)
-	if !ok || err != nil {
+	if err != nil {
 		return err
 	}
 	c.lender, _, _ = strings.Cut(place, ":")
@@ -38,12 +43,32 @@ func (c *cache) lend(ctx context.Context, img image.Layered) error {
 		if config.History[i].CreatedBy != createdBy || l.Digest.Algorithm() != digest.SHA256 {
 			continue
 		}
-		b := blob{diffID: config.RootFS.DiffIDs[i], digest: l.Digest}
+		b := blob{diffID: config.RootFS.DiffIDs[i], digest: l.Digest, size: l.Size}
+		if held[l.Digest] && l.MediaType == imgspecv1.MediaTypeImageLayerZstd {
+			name := config.History[i].Comment
+			c.held[name] = append(c.held[name], b)
+		}
+		if !here {
+			continue
+		}
+		var ok bool
 		if b.unpacked, b.size, ok = contentSize(blobPath(c.lender, l.Digest)); ok {
 			c.lent[b.unpacked] = append(c.lent[b.unpacked], b)
 		}
 	}
 	return nil
+}
+
+// leave returns the layer that is held of an archive, which is not put into the
+// layout.
+func (c *cache) leave(j *job, diffID digest.Digest) (blob, bool) {
+	for _, b := range c.held[j.name] {
+		if b.diffID == diffID {
+			b.unpacked = j.size
+			return b, true
+		}
+	}
+	return blob{}, false
 }
 
 // contentSize returns what a compressed file says of the size of its content,

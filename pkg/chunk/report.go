@@ -20,9 +20,10 @@ type Report struct {
 	// Size and Unpacked are the sums over the layers, in bytes.
 	Size     int64 `json:"size"`
 	Unpacked int64 `json:"unpacked"`
-	// Reused is how many layers came out of the cache and were not compressed
-	// again.
+	// Reused is how many layers of an earlier run were not compressed again, and
+	// Held how many of them the layout lacks.
 	Reused int `json:"reused"`
+	Held   int `json:"held,omitempty"`
 	// Update is what a machine with the previous image downloads, nil where
 	// there is no such image.
 	Update *Prediction `json:"update,omitempty"`
@@ -39,8 +40,10 @@ type LayerReport struct {
 	// Size is compressed, Unpacked that of the archive, in bytes.
 	Size     int64 `json:"size"`
 	Unpacked int64 `json:"unpacked"`
-	// Reused says that it came out of the cache.
+	// Reused says that it is an earlier run's, and Held that it is not in the
+	// layout, because whoever gets that has it.
 	Reused bool `json:"reused"`
+	Held   bool `json:"held,omitempty"`
 }
 
 func newReport(had previous, plan *Plan, jobs []*job) *Report {
@@ -51,12 +54,15 @@ func newReport(had previous, plan *Plan, jobs []*job) *Report {
 	for _, j := range jobs {
 		r.Layers = append(r.Layers, LayerReport{
 			Name: j.name, DiffID: j.blob.diffID, Digest: j.blob.digest,
-			Size: j.blob.size, Unpacked: j.size, Reused: j.reused,
+			Size: j.blob.size, Unpacked: j.size, Reused: j.reused, Held: j.held,
 		})
 		r.Size += j.blob.size
 		r.Unpacked += j.size
 		if j.reused {
 			r.Reused++
+		}
+		if j.held {
+			r.Held++
 		}
 	}
 	return r
@@ -85,8 +91,12 @@ func predict(had previous, plan *Plan, jobs []*job) *Prediction {
 
 // Summary is the report in a line.
 func (r *Report) Summary() string {
-	return fmt.Sprintf("%s in %d layers, %d of them from an earlier run; %s unpacked",
-		humanize.Bytes(uint64(r.Size)), len(r.Layers), r.Reused, humanize.Bytes(uint64(r.Unpacked)))
+	held := ""
+	if r.Held > 0 {
+		held = fmt.Sprintf(", of which %d are left in the registry", r.Held)
+	}
+	return fmt.Sprintf("%s in %d layers, %d of them from an earlier run%s; %s unpacked",
+		humanize.Bytes(uint64(r.Size)), len(r.Layers), r.Reused, held, humanize.Bytes(uint64(r.Unpacked)))
 }
 
 // WriteText prints the report for people, the largest layer first.

@@ -21,6 +21,11 @@ type RewriteOptions struct {
 	// where there is none. One that bootkiln did not chunk has no plan, which
 	// the report notes.
 	Previous image.Image
+	// Held are the layers of Previous that whoever gets the layout has: one that
+	// has not changed, and is in no cache, is left out of the layout. That its
+	// blob holds what the configuration of Previous says is taken on trust, so
+	// the caller has verified who signed it.
+	Held map[digest.Digest]bool
 	// Cache is a folder for the layers of earlier runs, made where it is
 	// missing; "" is none. What was used for longest ago is removed from it
 	// when it has more than CacheLimit bytes.
@@ -39,6 +44,9 @@ type RewriteOptions struct {
 // bytes on every machine. Nothing is altered but the times of modification,
 // which come from the plan, and what bootc drops from every image: the content
 // of dev, proc, run, sys and tmp, sysroot/ostree, and labels of SELinux.
+//
+// Layers that [RewriteOptions.Held] allows to be left out are in the manifest,
+// and the report says which; the layout lacks their blobs.
 //
 // One that cannot be kept as layers is an error that names the file; layers
 // that are not the image are a [*DifferenceError].
@@ -92,7 +100,7 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	if err != nil {
 		return nil, err
 	}
-	if err := stored.lend(ctx, had.layers); err != nil {
+	if err := stored.lend(ctx, had.layers, o.Held); err != nil {
 		return nil, err
 	}
 	plan, err := w.plan(ctx, had.plan, o.Options)

@@ -35,9 +35,10 @@ type job struct {
 	kind  place
 	size  int64 // of the archive
 
-	// What became of it. reused layers came out of the cache.
-	blob   blob
-	reused bool
+	// What became of it. reused layers came out of the cache, or are held and
+	// not in the layout.
+	blob         blob
+	reused, held bool
 }
 
 // jobs returns the layers in the image's order, the lowest first.
@@ -130,7 +131,7 @@ func (w *writer) run(ctx context.Context, jobs []*job) error {
 
 // layer makes one layer, and proves it.
 func (w *writer) layer(ctx context.Context, t *tools, j *job) (err error) {
-	if w.cache.may(j.size) {
+	if w.cache.may(j) {
 		if done, err := w.reuse(ctx, t, j); done || err != nil {
 			return err
 		}
@@ -155,15 +156,22 @@ func (w *writer) layer(ctx context.Context, t *tools, j *job) (err error) {
 // the archive that the image gives now: each header says what the image has, as
 // it reads back, and the content is what was read this moment. The layer is known
 // to be that archive, by its SHA-256, because an earlier run read it back, and
-// its bytes are still those.
+// its bytes are still those. Of one that is held, the run that made the previous
+// image did that.
 func (w *writer) reuse(ctx context.Context, t *tools, j *job) (bool, error) {
 	hash, proof := sha256.New(), w.proof.layer(j.kind, t.block)
 	if err := w.archive.write(ctx, hash, j.items, t.block, proof.head); err != nil {
 		return false, err
 	}
-	b, ok, err := w.cache.take(ctx, t, w.out.dir, j.size, sum(hash))
-	if err != nil || !ok {
+	diffID := sum(hash)
+	b, ok, err := w.cache.take(ctx, t, w.out.dir, j.size, diffID)
+	if err != nil {
 		return false, err
+	}
+	if !ok {
+		if b, j.held = w.cache.leave(j, diffID); !j.held {
+			return false, nil
+		}
 	}
 	j.blob, j.reused = b, true
 	return true, w.proof.accept(proof.found)

@@ -34,7 +34,7 @@ func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked 
 		return img, nil
 	}
 	err = r.stage("chunk", func(st progress.Stage) (err error) {
-		if r.passed("chunk", r.chunkWords()) {
+		if r.passed("chunk", r.chunkWords()) && (r.leaves() || r.isWhole()) {
 			st.Infof("cut already")
 			r.result.Chunks = &chunk.Report{}
 			if err := r.left(ChunkName, r.result.Chunks); err != nil {
@@ -43,15 +43,25 @@ func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked 
 			chunked, err = r.Reopen(ctx, r.layout())
 			return err
 		}
-		previous, closer, err := r.previous(ctx, facts, st)
+		if r.whole {
+			st.Warnf("a registry lacks layers that were left out: all are written")
+		}
+		previous, trusted, closer, err := r.previous(ctx, facts, st)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, closer.Close()) }()
+		var held map[digest.Digest]bool
+		if trusted {
+			if held, err = r.held(ctx, previous, st); err != nil {
+				return err
+			}
+		}
 		var report *chunk.Report
 		chunked, report, err = r.Chunk(ctx, img, filepath.Join(r.in.Out, LayoutDir), chunk.RewriteOptions{
 			Options:  chunk.Options{Layers: words.Layers, Largest: words.Largest},
 			Previous: previous,
+			Held:     held,
 			Stage:    st,
 		})
 		if err != nil {
@@ -90,23 +100,32 @@ func (r *run) layout() string { return "oci:" + filepath.Join(r.in.Out, LayoutDi
 // previous opens the image that machines have now: what the tag of the first
 // registry names that moves with every build, which is the last to be written. It
 // is nil where there is none. One that cannot be read costs the machines a larger
-// update, and is no reason not to give them one.
-func (r *run) previous(ctx context.Context, facts Facts, st progress.Stage) (image.Image, io.Closer, error) {
+// update, and is no reason not to give them one. trusted says that it is this
+// publish's own work; then it is what was verified, whatever becomes of the tag.
+func (r *run) previous(ctx context.Context, facts Facts, st progress.Stage) (_ image.Image, trusted bool, _ io.Closer, _ error) {
 	nobody := io.NopCloser(nil)
 	first := slices.IndexFunc(r.in.Recipe.Publish, func(t recipe.Target) bool { return !t.IsPlace() })
 	if first < 0 {
-		return nil, nobody, nil
+		return nil, false, nobody, nil
 	}
 	target := r.in.Recipe.Publish[first]
 	tags, problems := r.tags(target, facts)
 	if err := problems.Err(); err != nil || len(tags) == 0 {
-		return nil, nobody, err
+		return nil, false, nobody, err
 	}
-	ref := target.To.Value + ":" + tags[len(tags)-1]
+	tag := tags[len(tags)-1]
+	ref := target.To.Value + ":" + tag
+	signed, err := r.trusted(ctx, target.To.Value, tag)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	if signed.Digest != "" {
+		ref = signed.String()
+	}
 	previous, closer, err := r.Previous(ctx, ref)
 	switch {
 	case ctx.Err() != nil:
-		return nil, nil, ctx.Err()
+		return nil, false, nil, ctx.Err()
 	case err != nil:
 		st.Warnf("%s cannot be read, so that its layers cannot be kept: %v", ref, err)
 	case previous == nil:
@@ -117,5 +136,5 @@ func (r *run) previous(ctx context.Context, facts Facts, st progress.Stage) (ima
 	if closer == nil {
 		closer = nobody
 	}
-	return previous, closer, nil
+	return previous, signed.Digest != "" && previous != nil, closer, nil
 }

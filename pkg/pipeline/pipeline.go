@@ -103,6 +103,9 @@ type Services struct {
 	// dir. Neither is called where the recipe's chunk is off.
 	Previous func(ctx context.Context, ref string) (image.Image, io.Closer, error)
 	Chunk    func(ctx context.Context, img image.Image, dir string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error)
+	// Holds returns those of the blobs that a repository has; nil has all layers
+	// written, whatever is in the registries.
+	Holds func(ctx context.Context, repository string, blobs []digest.Digest) ([]digest.Digest, error)
 	// Push uploads the image by digest; no tag is written.
 	Push func(ctx context.Context, img image.Image, repository string, st progress.Stage) (image.Pinned, error)
 	// Members returns the images of an index that was pushed; only [Index] asks.
@@ -176,10 +179,7 @@ func Run(ctx context.Context, in Input, s Services) (_ *Result, err error) {
 	if err := r.describe(ctx, img); err != nil {
 		return r.result, err
 	}
-	if img, err = r.chunk(ctx, img, facts); err != nil {
-		return r.result, err
-	}
-	return r.result, r.publish(ctx, img, facts)
+	return r.result, r.distribute(ctx, img, facts)
 }
 
 // Build is the first half of [Run]: an image in the store that passed its
@@ -267,6 +267,8 @@ type run struct {
 	// demands are the repositories of which the image's own policy demands
 	// signatures.
 	demands map[string]bool
+	// whole has all layers written, those too that the registries have.
+	whole bool
 	// unready is why targets of a run that is resumed cannot be written to.
 	unready map[string]error
 }

@@ -116,7 +116,7 @@ func (r *run) reopen(ctx context.Context) (image.Image, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if r.passed("chunk", r.chunkWords()) {
+	if r.passed("chunk", r.chunkWords()) && r.isWhole() {
 		if chunked, cerr := r.Reopen(ctx, r.layout()); cerr == nil {
 			return chunked, nil
 		}
