@@ -52,4 +52,21 @@
 // then on files only ever leave the part that stays as it is. All its files
 // have the plan's own modification time, which never changes: packages that are
 // built anew bring the same content at another time.
+//
+// # The proof
+//
+// Every run proves that the layers are the image, before anybody gets them:
+//
+//   - A layer that is written is read back from the disk, decompressed, and
+//     compared entry by entry with the files: type, mode, owner, size, content,
+//     extended attributes, targets and hard links.
+//   - Of a layer of an earlier run the archive is made again from the files,
+//     without compressing it, and each header is read back and compared; the
+//     layer is used if its diff ID is the SHA-256 of that archive. One out of the
+//     cache was read back when it was written, and its bytes are hashed now. One of
+//     a previous layout on this machine is unpacked and hashed.
+//   - One that is left in the registry is not looked at. That its blob has this
+//     diff ID is said by the previous image, whose signature the caller has
+//     verified; the run that signed it has proven it.
+//   - No file may be in two layers, and each must be in one.
 package chunk
