@@ -101,10 +101,11 @@ func Boot(ctx context.Context, img image.Image, o Options) (*Result, error) {
 	b := &booting{Options: o, model: model, result: &Result{
 		Image: img.Location(), Verdict: Failed, Machine: model.Machine, Target: o.Target,
 	}}
-	if b.accel, err = b.chooseAccel(ctx); err != nil {
-		return nil, err
+	if b.accel, err = b.chooseAccel(ctx); err == nil {
+		err = b.prepare(ctx, img)
+	} else if hopeless := startable(ctx, img); hopeless != nil {
+		err = hopeless // on any machine, whatever this one lacks
 	}
-	err = b.prepare(ctx, img)
 	var unbootable *disk.UnbootableError
 	switch {
 	case errors.As(err, &unbootable):

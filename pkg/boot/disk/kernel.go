@@ -36,6 +36,14 @@ type bootKernel struct {
 	notes                 []string
 }
 
+// HasKernel says what keeps every machine from starting an image: an
+// [*UnbootableError] where there is no kernel or no initramfs in root. [Make] says
+// the same, of an image that it makes a disk of.
+func HasKernel(root image.Root) error {
+	_, err := findKernel(root)
+	return err
+}
+
 // findKernel takes the kernel that bootc takes: the first UKI, else the one
 // beside its modules. That a machine can start it is not looked into.
 func findKernel(root image.Root) (*bootKernel, error) {
