@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -154,18 +155,38 @@ func (x *transaction) largest(t *testing.T) (n int64) {
 	return n
 }
 
+// layoutSize is what a push sends of the layout that sends everything once.
+func (x *transaction) layoutSize(t *testing.T) (n int64) {
+	t.Helper()
+	var m imgspecv1.Manifest
+	if err := json.Unmarshal(x.registry.manifest(t, x.repository, "latest"), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range append(m.Layers, m.Config) {
+		n += b.Size
+	}
+	return n
+}
+
 // sentTo is how many bytes of blobs were sent to a repository since the last
 // Forget.
 func (x *transaction) sentTo(repository string) int64 {
 	return x.Sent(http.MethodPatch, "/v2/"+repository+"/blobs/uploads/")
 }
 
+// uploads are the requests for uploads to a repository.
+func (x *transaction) uploads(repository string) []faultproxy.Request {
+	return slices.DeleteFunc(x.Requests(), func(r faultproxy.Request) bool {
+		return !strings.HasPrefix(r.Path, "/v2/"+repository+"/blobs/uploads/")
+	})
+}
+
 // arrived counts how often the registry took each blob of a repository.
 func (x *transaction) arrived(t *testing.T, repository string) map[string]int {
 	t.Helper()
 	blobs := map[string]int{}
-	for _, r := range x.Requests() {
-		if r.Method != http.MethodPut || r.Status != http.StatusCreated || !strings.HasPrefix(r.Path, "/v2/"+repository+"/blobs/uploads/") {
+	for _, r := range x.uploads(repository) {
+		if r.Method != http.MethodPut || r.Status != http.StatusCreated {
 			continue
 		}
 		query, err := url.ParseQuery(r.Query)
@@ -180,8 +201,9 @@ func (x *transaction) arrived(t *testing.T, repository string) map[string]int {
 	return blobs
 }
 
-// TestKilledDuringThePublish kills a publish twenty times, each time at another
-// request, before or after the registry did what it was asked for, and resumes it.
+// TestKilledDuringThePublish kills a publish at ten requests, before, while and
+// after the registry did what it was asked for, and resumes it; with a registry
+// that keeps an upload whose connection broke, and with one that loses it.
 func TestKilledDuringThePublish(t *testing.T) {
 	x := newTransaction(t)
 	x.Forget()
@@ -192,52 +214,66 @@ func TestKilledDuringThePublish(t *testing.T) {
 	if all < 40 || whole == 0 {
 		t.Fatalf("%d requests sent %d bytes: this test sees nothing", all, whole)
 	}
+	// What is signed anew is sent anew.
+	signatures := whole - x.layoutSize(t)
 	dice := rand.New(rand.NewPCG(7, 7))
-	for i := range 20 {
-		// One of each twentieth, so that every part of the way is hit.
-		at := all*i/20 + dice.IntN(max(all/20, 1))
-		t.Run(fmt.Sprintf("at request %d of %d", at, all), func(t *testing.T) {
-			repository := x.aim(t)
-			hit, dead := make(chan struct{}), make(chan struct{})
-			x.Mend()
-			x.Forget()
-			fault := faultproxy.Fault{Skip: at, Cut: faultproxy.Closed, Then: func() { close(hit); <-dead }}
-			if i%2 == 1 {
-				fault.Read = -1
-			}
-			x.Fail(t, fault)
-			stop := x.watch(t, repository)
-			r := start(t, x.publishing("--resume")...)
-			select {
-			case <-hit:
-			case <-r.ended:
-				t.Errorf("it ended before:\n%s", r.said())
-			}
-			if err := r.Process.Kill(); err != nil {
-				t.Error(err)
-			}
-			r.wait()
-			close(dead)
-			x.whole(t, repository)
-
-			x.Mend()
-			bootkiln(t, x.publishing("--resume")...).want(t, 0, "was built already")
-			stop()
-			tags := x.whole(t, repository)
-			if len(tags) != 2 || tags["latest"] != x.result(t).Published[0].Digest || tags["latest"] != tags["12"] {
-				t.Errorf("tags %v", tags)
-			}
-			// What had arrived is not sent again, and of the rest at most what was under
-			// way.
-			for blob, n := range x.arrived(t, repository) {
-				if n > 1 {
-					t.Errorf("%s was sent %d times", blob, n)
+	for _, keeps := range []bool{true, false} {
+		name := "lost"
+		if keeps {
+			name = "kept"
+		}
+		x := &transaction{registryBed: newRegistryBed(t, registryConfig{keeps: keeps}), project: x.project, keys: x.keys}
+		for i := range 10 {
+			// One of each tenth, so that every part of the way is hit.
+			at := all*i/10 + dice.IntN(all/10)
+			t.Run(fmt.Sprintf("uploads are %s, at request %d of %d", name, at, all), func(t *testing.T) {
+				repository := x.aim(t)
+				hit, dead := make(chan struct{}), make(chan struct{})
+				x.Mend()
+				x.Forget()
+				x.Fail(t, faultproxy.Fault{
+					Skip: at, Read: []int64{0, 1 << 20, -1}[i%3], Cut: faultproxy.Closed, Then: func() { close(hit); <-dead },
+				})
+				stop := x.watch(t, repository)
+				r := start(t, x.publishing("--resume")...)
+				select {
+				case <-hit:
+				case <-r.ended:
+					t.Errorf("it ended before:\n%s", r.said())
 				}
-			}
-			if sent := x.sentTo(repository); sent > whole+parallel*x.largest(t) {
-				t.Errorf("%d bytes were sent, of %d", sent, whole)
-			}
-		})
+				if err := r.Process.Kill(); err != nil {
+					t.Error(err)
+				}
+				r.wait()
+				close(dead)
+				x.whole(t, repository)
+
+				x.Mend()
+				bootkiln(t, x.publishing("--resume")...).want(t, 0, "was built already")
+				stop()
+				tags := x.whole(t, repository)
+				if len(tags) != 2 || tags["latest"] != x.result(t).Published[0].Digest || tags["latest"] != tags["12"] {
+					t.Errorf("tags %v", tags)
+				}
+				// What had arrived is not sent again, and of what was under way nothing, or
+				// where the registry lost it, that alone.
+				for blob, n := range x.arrived(t, repository) {
+					if n > 1 {
+						t.Errorf("%s was sent %d times", blob, n)
+					}
+				}
+				most := whole + signatures
+				if !keeps {
+					most += parallel * x.largest(t)
+				}
+				if sent := x.sentTo(repository); sent > most {
+					t.Errorf("%d bytes were sent, of %d: %+v", sent, whole, x.uploads(repository))
+				}
+				if _, err := os.Stat(filepath.Join(x.out, "uploads.json")); err == nil {
+					t.Error("an upload is still remembered")
+				}
+			})
+		}
 	}
 }
 
