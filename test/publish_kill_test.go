@@ -373,7 +373,7 @@ func TestPublishToSeveralTargets(t *testing.T) {
 	x.Mend()
 	x.Forget()
 	o = bootkiln(t, x.publishing("--resume", "--if-changed")...)
-	o.want(t, 0, "is there already")
+	o.want(t, 0, "os/mirror:latest names ", ", which is this image: nothing is written")
 	if !strings.Contains(o.stdout, "bootc switch --enforce-container-sigpolicy "+x.Host+"/"+repository+":latest") {
 		t.Errorf("it prints:\n%s", o.stdout)
 	}
