@@ -23,7 +23,7 @@ const (
 	exitUsage       = 2   // the command line
 	exitRecipe      = 3   // the recipe, or a step of it
 	exitImage       = 4   // the image failed a check, a test or its verification
-	exitRegistry    = 5   // the registry refused, or could not be reached
+	exitRegistry    = 5   // the registry, or a service that signs, refused or could not be reached
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
@@ -108,6 +108,7 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		unattested   *sign.AttestationError
 		refused      *registry.Error
 		pull         *build.PullError
+		service      *sign.KeylessError
 		publish      *pipeline.PublishError
 		resume       *pipeline.ResumeError
 	)
@@ -146,6 +147,9 @@ func (e *env) report(ctx context.Context, command string, err error) int {
 		return exitImage
 	case errors.As(err, &refused):
 		e.print(err, refused.Hint)
+		return exitRegistry
+	case errors.As(err, &service) && (service.Class == sign.ServiceRefused || service.Class == sign.ServiceDown):
+		e.print(err, service.Hint)
 		return exitRegistry
 	case errors.As(err, &pull):
 		e.printPull(err, pull)

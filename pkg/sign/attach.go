@@ -22,8 +22,9 @@ type attachment struct {
 	noun, op string
 	// present reports whether the image has it already.
 	present func(oci.SignedEntity) (bool, error)
-	// add makes it, once, and adds it to what the image has.
-	add func(ctx context.Context, before oci.SignedEntity) (oci.SignedEntity, error)
+	// make makes it, and add adds it to what the image has.
+	make func(ctx context.Context) (oci.Signature, error)
+	add  func(ctx context.Context, before oci.SignedEntity, made oci.Signature) (oci.SignedEntity, error)
 	// write puts the image's attachments of this kind into the registry.
 	write func(name.Repository, oci.SignedEntity, ...ociremote.Option) error
 }
@@ -51,13 +52,21 @@ func attach(ctx context.Context, session *registry.Session, p image.Pinned, retr
 		return yes, err
 	}
 
+	var made oci.Signature
 	for range rounds {
 		if done, err := present(); err != nil || done {
 			return err
 		}
+		// What fails here is the key or a service, and not the registry.
+		if made == nil {
+			var err error
+			if made, err = a.make(ctx); err != nil {
+				return fmt.Errorf("%s %q: %w", a.op, p, err)
+			}
+		}
 		err := session.Do(ctx, a.op, func(ctx context.Context) error {
 			before, remote := beside(ctx)
-			entity, err := a.add(ctx, before)
+			entity, err := a.add(ctx, before, made)
 			if err != nil {
 				return err
 			}

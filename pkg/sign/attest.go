@@ -37,16 +37,11 @@ func (s *Signer) Attest(ctx context.Context, p image.Pinned, predicateType strin
 		return err
 	}
 	defer session.Close()
-	var made oci.Signature
 	return attach(ctx, session, p, o.Retry, attachment{
 		noun: "attestation", op: "attesting",
 		present: func(entity oci.SignedEntity) (bool, error) { return saysSo(ctx, by, entity, text) },
-		add: func(ctx context.Context, before oci.SignedEntity) (_ oci.SignedEntity, err error) {
-			if made == nil {
-				if made, err = s.hand.attest(ctx, predicateType, text); err != nil {
-					return nil, fmt.Errorf("attesting %q: %w", p, err)
-				}
-			}
+		make: func(ctx context.Context) (oci.Signature, error) { return s.hand.attest(ctx, predicateType, text) },
+		add: func(ctx context.Context, before oci.SignedEntity, made oci.Signature) (oci.SignedEntity, error) {
 			return mutate.AttachAttestationToEntity(before, made, mutate.WithReplaceOp(replacing{ctx, by, predicateType}))
 		},
 		write: ociremote.WriteAttestations,

@@ -296,6 +296,10 @@ func (c *certified) annotations() []static.Option {
 
 // logged is what Rekor's answer adds to a signature.
 func (k *keyless) logged(entry *models.LogEntryAnon, err error) ([]static.Option, error) {
+	// The client has no value for it.
+	if err != nil && strings.Contains(err.Error(), "is not supported by the TextConsumer") {
+		err = errors.New("its answer is not that of a Rekor")
+	}
 	if err == nil && (entry.Verification == nil || entry.IntegratedTime == nil || entry.LogIndex == nil || entry.LogID == nil) {
 		err = errors.New("it answers without a signed time")
 	}

@@ -258,6 +258,9 @@ func TestKeylessFailures(t *testing.T) {
 			if !errors.As(err, &failure) || failure.Class != tt.class || !strings.Contains(err.Error(), tt.says) || failure.Hint == "" {
 				t.Errorf("the error is %v, %+v", err, failure)
 			}
+			if refused := (*registry.Error)(nil); errors.As(err, &refused) {
+				t.Errorf("the registry is blamed: %v", err)
+			}
 			if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "?api-version")) {
 				t.Errorf("it tells too much: %v", err)
 			}

@@ -86,16 +86,11 @@ func (s *Signer) Sign(ctx context.Context, p image.Pinned, o registry.Options) e
 }
 
 func (s *Signer) signOne(ctx context.Context, session *registry.Session, p image.Pinned, by Author, retry registry.Retry) error {
-	var made oci.Signature
 	return attach(ctx, session, p, retry, attachment{
 		noun: "signature", op: "signing",
 		present: func(entity oci.SignedEntity) (bool, error) { return signed(ctx, by, p, entity) },
-		add: func(ctx context.Context, before oci.SignedEntity) (_ oci.SignedEntity, err error) {
-			if made == nil {
-				if made, err = s.sign(ctx, p); err != nil {
-					return nil, fmt.Errorf("signing %q: %w", p, err)
-				}
-			}
+		make: func(ctx context.Context) (oci.Signature, error) { return s.sign(ctx, p) },
+		add: func(_ context.Context, before oci.SignedEntity, made oci.Signature) (oci.SignedEntity, error) {
 			return mutate.AttachSignatureToEntity(before, made)
 		},
 		write: ociremote.WriteSignatures,

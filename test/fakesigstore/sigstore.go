@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -102,6 +103,36 @@ func (s *Sigstore) Environ() map[string]string {
 		"COSIGN_FULCIO_URL":              s.URL,
 		"COSIGN_REKOR_URL":               s.URL,
 		"SIGSTORE_TRUSTED_ROOT":          s.Root,
+	}
+}
+
+// Verifying returns what makes the cosign command verify attestations by this
+// sigstore: it takes a trusted root for signatures alone.
+func (s *Sigstore) Verifying(t testing.TB) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, kind string, ders ...[]byte) string {
+		var text []byte
+		for _, der := range ders {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})...)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	key := func(name string, key *ecdsa.PrivateKey) string {
+		der, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return write(name, "PUBLIC KEY", der)
+	}
+	return map[string]string{
+		"SIGSTORE_ROOT_FILE":              write("authorities.pem", "CERTIFICATE", s.intermediate.cert.Raw, s.authority.cert.Raw),
+		"SIGSTORE_CT_LOG_PUBLIC_KEY_FILE": key("certificates.pub", s.ctlog),
+		"SIGSTORE_REKOR_PUBLIC_KEY":       key("rekor.pub", s.rekor),
 	}
 }
 
