@@ -4,12 +4,8 @@ package test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
-	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +19,7 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/test/listing"
 )
 
 // chunkTo cuts an image into layers, and returns what the program says of it.
@@ -123,56 +120,8 @@ func filesBelow(t testing.TB, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	list := map[string]string{}
-	first := map[uint64]string{} // by inode
-	err = fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if top, _, below := strings.Cut(name, "/"); below && slices.Contains([]string{"dev", "proc", "run", "sys", "tmp"}, top) {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		attrs, err := root.Xattrs(name)
-		if err != nil {
-			return err
-		}
-		maps.DeleteFunc(attrs, func(key string, _ []byte) bool { return key == "security.selinux" })
-		st := image.StatOf(info)
-		text := fmt.Sprintf("%v %04o %d:%d %d:%d %q", info.Mode(), st.Mode, st.UID, st.GID, st.DevMajor, st.DevMinor, attrs)
-		switch info.Mode().Type() {
-		case 0:
-			f, err := root.Open(name)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			sum := sha256.New()
-			if _, err := io.Copy(sum, f); err != nil {
-				return err
-			}
-			text += fmt.Sprintf(" %d %x", info.Size(), sum.Sum(nil))
-		case fs.ModeSymlink:
-			target, err := root.ReadLink(name)
-			if err != nil {
-				return err
-			}
-			text += " -> " + target
-		}
-		if !d.IsDir() && st.Nlink > 1 {
-			if _, ok := first[st.Inode]; !ok {
-				first[st.Inode] = name
-			}
-			text += fmt.Sprintf(" = %s %d", first[st.Inode], st.Nlink)
-		}
-		list[name] = text
-		return nil
+	return listing.Of(t, root, func(name, attr string) bool {
+		top, _, below := strings.Cut(name, "/")
+		return attr == "security.selinux" || below && slices.Contains([]string{"dev", "proc", "run", "sys", "tmp"}, top)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }
