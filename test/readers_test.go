@@ -13,10 +13,10 @@ import (
 )
 
 // TestIndependentReaders has an image that was published verified by the cosign
-// command, refused by Debian's skopeo and podman where nobody signed it and the
-// policy that bootkiln wrote is theirs, and run by podman. None of them shares a
-// build with bootkiln. That a signed image passes the policy they cannot show:
-// Debian builds them without sigstore, and they accept no such signature.
+// command, copied by skopeo with the policy that bootkiln wrote, which refuses what
+// nobody or somebody else signed, and run by Debian's podman. None of them shares a
+// build with bootkiln. Debian builds podman without sigstore, so that it can only
+// show that it refuses.
 func TestIndependentReaders(t *testing.T) {
 	s, p, sigstore := newSite(t), newProject(t), fakesigstore.New(t)
 	p.write(t, "sign: {key: "+s.keys.private+", keyless: true}", "publish: [{to: "+s.name+", tags: [latest]}]")
@@ -44,18 +44,31 @@ func TestIndependentReaders(t *testing.T) {
 	unsigned := s.proxy.host + "/os/unsigned:latest"
 	skopeo(t, "copy", "--quiet", "--src-cert-dir", s.ca.dir, "--dest-cert-dir", s.ca.dir, "--src-creds", registryUser+":"+registryPassword,
 		"--dest-creds", registryUser+":"+registryPassword, "docker://"+pinned, "docker://"+unsigned)
-	etc := t.TempDir()
-	bootkiln(t, "policy", "--key", s.keys.public, "--to", etc, "--yes", "--scope", s.proxy.host+"/os", s.name).want(t, 0)
-	t.Run("skopeo", func(t *testing.T) { s.assertSkopeo(t, etc, unsigned) })
+	etc, other := t.TempDir(), t.TempDir()
+	for to, key := range map[string]string{etc: s.keys.public, other: newKeys(t).public} {
+		bootkiln(t, "policy", "--key", key, "--to", to, "--yes", "--scope", s.proxy.host+"/os", s.name).want(t, 0)
+	}
+	t.Run("skopeo", func(t *testing.T) {
+		s.assertSkopeo(t, etc, s.name+":latest", "")
+		s.assertSkopeo(t, etc, unsigned, noSignature)
+		s.assertSkopeo(t, other, s.name+":latest", "cryptographic signature verification failed")
+	})
 	t.Run("podman", func(t *testing.T) { s.assertPodman(t, etc, pinned, unsigned) })
+}
+
+// reader is the path of a command that was built from its own module.
+func reader(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.Command("../hack/reader", name).Output()
+	if err != nil {
+		t.Fatalf("building %s: %v", name, err)
+	}
+	return strings.TrimSpace(string(path))
 }
 
 // assertCosign asks the command, with the key and for the identity of the job.
 func (s *site) assertCosign(t *testing.T, pinned string, sigstore *fakesigstore.Sigstore) {
-	path, err := exec.Command("../hack/reader", "cosign").Output()
-	if err != nil {
-		t.Fatalf("building cosign: %v", err)
-	}
+	program := reader(t, "cosign")
 	other := newKeys(t)
 	byKey := func(key string) []string { return []string{"--insecure-ignore-tlog=true", "--key", key} }
 	byJob := func(subject string) []string {
@@ -78,7 +91,7 @@ func (s *site) assertCosign(t *testing.T, pinned string, sigstore *fakesigstore.
 			}
 			args := append(append(what, "--registry-cacert", filepath.Join(s.ca.dir, "ca.crt"),
 				"--registry-username", registryUser, "--registry-password", registryPassword), c.by...)
-			cmd := exec.Command(strings.TrimSpace(string(path)), append(args, pinned)...)
+			cmd := exec.Command(program, append(args, pinned)...)
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 			said, err := cmd.CombinedOutput()
 			if (err == nil) != c.good {
@@ -90,13 +103,16 @@ func (s *site) assertCosign(t *testing.T, pinned string, sigstore *fakesigstore.
 
 const noSignature = "A signature was required, but no signature exists"
 
-// assertSkopeo copies an unsigned image with the policy.
-func (s *site) assertSkopeo(t *testing.T, etc, unsigned string) {
-	cmd := exec.Command("skopeo", "--tmpdir", t.TempDir(), "--policy", filepath.Join(etc, "containers/policy.json"),
+// assertSkopeo copies an image with a policy, which lets it pass where refused is
+// "", and else says so.
+func (s *site) assertSkopeo(t *testing.T, etc, image, refused string) {
+	t.Helper()
+	cmd := exec.Command(reader(t, "skopeo"), "--tmpdir", t.TempDir(), "--policy", filepath.Join(etc, "containers/policy.json"),
 		"--registries.d", filepath.Join(etc, "containers/registries.d"), "copy", "--quiet",
-		"--src-cert-dir", s.ca.dir, "--src-creds", registryUser+":"+registryPassword, "docker://"+unsigned, "dir:"+t.TempDir())
-	if said, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(said), noSignature) {
-		t.Errorf("skopeo copy of an unsigned image: %v\n%s", err, said)
+		"--src-cert-dir", s.ca.dir, "--src-creds", registryUser+":"+registryPassword, "docker://"+image, "dir:"+t.TempDir())
+	said, err := cmd.CombinedOutput()
+	if (err == nil) != (refused == "") || !strings.Contains(string(said), refused) {
+		t.Errorf("skopeo copy of %s: %v, want %q\n%s", image, err, refused, said)
 	}
 }
 
