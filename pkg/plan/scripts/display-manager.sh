@@ -56,6 +56,20 @@ enable() {
 	fi
 }
 
+# keep_folders has machines make the folders in /var that the display manager's
+# package brought, and made no line of tmpfiles.d for: what an image has there is
+# copied when it is installed and never again, and a machine that is updated to
+# the image would show an empty screen.
+keep_folders() {
+	local name=${1%.service} folder lines=''
+	for folder in /var/lib/"$name" /var/lib/"$name-data" /var/cache/"$name"; do
+		if [[ -d $folder ]] && ! grep -r -q -s -E "^[^#]*[[:space:]]$folder/?([[:space:]]|\$)" /usr/lib/tmpfiles.d; then
+			lines+=$(stat --format 'd %n 0%a %U %G -' -- "$folder")$'\n'
+		fi
+	done
+	[[ -z $lines ]] || printf '%s' "$lines" >/usr/lib/tmpfiles.d/bootkiln-display-manager.conf
+}
+
 session_names() {
 	local file
 	for file in /usr/share/wayland-sessions/*.desktop /usr/share/xsessions/*.desktop; do
@@ -123,4 +137,5 @@ known unknown-session session_names
 verdict
 
 enable "$unit"
+keep_folders "$unit"
 [[ -z $session ]] || offer "$unit" "${session#*=}"
