@@ -117,7 +117,7 @@ func (p Policy) merge(ours, theirs []byte, replace bool) ([]byte, error) {
 		return nil, fmt.Errorf("the scope %q has a demand already: %s", p.Scope, compact(stands))
 	}
 	for scope, demand := range scopes {
-		if strings.HasPrefix(scope, p.Scope+"/") && acceptsAnything(demand) {
+		if inside(scope, p.Scope) && acceptsAnything(demand) {
 			return nil, fmt.Errorf("the scope %q accepts anything, and lies in %q", scope, p.Scope)
 		}
 	}
@@ -135,6 +135,17 @@ func (p Policy) merge(ours, theirs []byte, replace bool) ([]byte, error) {
 		merged.Default = own.Default
 	}
 	return indented(merged)
+}
+
+// inside reports whether a scope, which may be a single image with its tag or
+// digest, lies in another one that is larger.
+func inside(scope, larger string) bool {
+	rest, ok := strings.CutPrefix(scope, larger)
+	if !ok || rest == "" {
+		return false
+	}
+	// After the name of a registry, a colon is before its port.
+	return rest[0] == '/' || (rest[0] == ':' || rest[0] == '@') && strings.Contains(larger, "/")
 }
 
 // rawPolicy is a policy whose demands are kept as they are written.

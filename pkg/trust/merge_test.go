@@ -147,6 +147,10 @@ func TestChangesConflict(t *testing.T) {
 			"containers/policy.json",
 			`{"default": [{"type": "reject"}], "transports": {"docker": {"ghcr.io/me/os": [{"type": "insecureAcceptAnything"}]}}}`, `"ghcr.io/me/os" accepts anything`,
 		},
+		"a hole for a tag": {
+			"containers/policy.json",
+			`{"default": [{"type": "reject"}], "transports": {"docker": {"ghcr.io/me:latest": [{"type": "insecureAcceptAnything"}]}}}`, `"ghcr.io/me:latest" accepts anything`,
+		},
 		"no policy":      {"containers/policy.json", `{"defualt": []}`, "it is no policy"},
 		"another key":    {"pki/containers/ghcr.io-me.pub", string(two), "it holds something else"},
 		"another's file": {"containers/registries.d/me.yaml", "docker:\n  ghcr.io/me:\n    lookaside: https://example.org\n", "ghcr.io/me"},
@@ -170,7 +174,7 @@ func TestChangesConflict(t *testing.T) {
 	if _, err := both.Changes(dir, dir, false); err == nil {
 		t.Error("a demand is replaced without being asked for")
 	}
-	if wrote := add(t, both, dir, true); !slices.Equal(wrote, []string{"pki/containers/ghcr.io-me-2.pub", "containers/policy.json"}) {
+	if wrote := add(t, both, dir, true); !slices.Equal(wrote, []string{"pki/containers/ghcr.io-me@2.pub", "containers/policy.json"}) {
 		t.Errorf("it wrote %q", wrote)
 	}
 	if wrote := add(t, trust.Policy{Scope: p.Scope, Keys: [][]byte{two}}, dir, true); !slices.Contains(wrote, "containers/policy.json") {

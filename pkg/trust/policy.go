@@ -78,7 +78,7 @@ func (p Policy) Files(etc string) ([]File, error) {
 	if len(p.Keys) == 0 {
 		return nil, fmt.Errorf("writing the signature policy for %q: it has no key", p.Scope)
 	}
-	name := strings.NewReplacer("/", "-", ":", "-").Replace(scope)
+	name := fileName(scope)
 	var keys []File
 	var paths []string
 	for i, key := range p.Keys {
@@ -87,7 +87,7 @@ func (p Policy) Files(etc string) ([]File, error) {
 		}
 		file := File{Path: fmt.Sprintf("pki/containers/%s.pub", name), Content: key}
 		if i > 0 {
-			file.Path = fmt.Sprintf("pki/containers/%s-%d.pub", name, i+1)
+			file.Path = fmt.Sprintf("pki/containers/%s@%d.pub", name, i+1)
 		}
 		keys = append(keys, file)
 		paths = append(paths, filepath.Join(etc, file.Path))
@@ -100,6 +100,14 @@ func (p Policy) Files(etc string) ([]File, error) {
 		{Path: policyPath, Content: policy},
 		{Path: "containers/registries.d/" + name + ".yaml", Content: registriesD(scope)},
 	}, keys...), nil
+}
+
+// fileName is a name for the files of a scope, another one for each scope: "a/b"
+// is "a-b", and what has a "-" itself has two. That tells them apart, because no
+// name between two slashes begins or ends with a "-"; and no scope has a "+", or
+// the "@" before the number of a key.
+func fileName(scope string) string {
+	return strings.NewReplacer("-", "--", "/", "-", ":", "+").Replace(scope)
 }
 
 // CheckKey returns an error when key is not one public key in PEM, which is

@@ -63,6 +63,38 @@ func TestPolicyFiles(t *testing.T) {
 	}
 }
 
+// TestFileNames tries every short scope: no two of them may share a file.
+func TestFileNames(t *testing.T) {
+	t.Parallel()
+	const longest = 6
+	scopes := map[string]string{}
+	var try func(rest string)
+	try = func(rest string) {
+		scope := "r.io" + rest
+		if files, err := (trust.Policy{Scope: scope, Keys: [][]byte{[]byte(publicKey), []byte(publicKey)}}).Files("/etc"); err == nil {
+			for _, f := range files[1:] {
+				if other, taken := scopes[f.Path]; taken {
+					t.Errorf("%q and %q are both about %s", scope, other, f.Path)
+				}
+				scopes[f.Path] = scope
+			}
+		}
+		if len(rest) < longest {
+			for _, c := range "1-_.:/" {
+				try(rest + string(c))
+			}
+		}
+	}
+	try("")
+	for path, scope := range map[string]string{
+		"containers/registries.d/r.io-1.yaml": "r.io/1", "containers/registries.d/r.io+1-1.yaml": "r.io:1/1", "pki/containers/r.io-1--1.pub": "r.io/1-1",
+	} {
+		if scopes[path] != scope {
+			t.Errorf("%s is about %q, not %q", path, scopes[path], scope)
+		}
+	}
+}
+
 func TestPolicyErrors(t *testing.T) {
 	t.Parallel()
 	key := []byte(publicKey)
@@ -452,7 +484,7 @@ func TestAuthors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(authors) != 2 || !bytes.Equal(authors[0].Key, b.s.PublicKey()) || !strings.HasSuffix(authors[1].Name, "-me-2.pub") {
+	if len(authors) != 2 || !bytes.Equal(authors[0].Key, b.s.PublicKey()) || !strings.HasSuffix(authors[1].Name, "-me@2.pub") {
 		t.Errorf("the authors are %+v", authors)
 	}
 	if authors, err := trust.Authors(filepath.Join(dir, "containers"), "registry.example.org/me/os"); err != nil || len(authors) != 0 {
