@@ -19,17 +19,17 @@ import (
 )
 
 type copyOptions struct {
-	env              *env
-	globals          *globals
-	source, target   string
-	tags             []string
-	allTags, private bool
-	match            []string
-	key              string
-	signing          signFlags
-	sourceCreds      string
-	registry         registryFlags
-	format           formatFlag
+	env            *env
+	globals        *globals
+	source, target string
+	targetFlags
+	allTags     bool
+	match       []string
+	key         string
+	sourceCreds string
+	registry    registryFlags
+	store       storeFlags
+	format      formatFlag
 }
 
 func newCopyCmd(e *env, g *globals) *cobra.Command {
@@ -50,33 +50,41 @@ have the clients' policies ask for the old name:
   "signedIdentity": {"type": "exactRepository", "dockerRepository": "SOURCE"}
 
 With --key, SOURCE has to be signed with that key, or nothing is copied. With
---sign-by or --keyless, what was copied is signed for its new name. Either way it is accepted by
-the containers policy engine, or without a key by cosign's library, before it gets a
-tag. With neither, the image must
-carry some signature, because no tag ever names an unsigned image; to copy an
-image that nobody signed by its digest alone, name SOURCE by its digest.
+--sign-by or --keyless, what was copied is signed for its new name. Either way it is
+accepted by the containers policy engine, or without a key by cosign's library,
+before it gets a tag. With neither, the image must carry some signature, because no
+tag ever names an unsigned image; to copy an image that nobody signed by its digest
+alone, name SOURCE by its digest.
 
-An image of the local store or in a folder is brought to a registry by
-'bootkiln push'. The credentials of --creds are for TARGET.`,
+TARGET may be a place that is no registry: oci:FOLDER[:NAME], oci-archive:FILE[:NAME],
+docker-archive:FILE[:NAME:TAG] or containers-storage:NAME. It is replaced in one step
+by the image alone, of several platforms that of this machine: no signature is kept
+there, so verify SOURCE with --key. There, SOURCE may also be on this machine; from
+here to a registry, 'bootkiln push' brings it.
+
+The credentials of --creds are for TARGET, and for SOURCE in the same registry.`,
 		Example: `  bootkiln copy --sign-by cosign.key docker.io/me/os:latest ghcr.io/me/os
   bootkiln copy --key cosign.pub --all-tags --match '10.*' docker.io/me/os ghcr.io/me/os
-  bootkiln copy quay.io/centos-bootc/centos-bootc@sha256:… ghcr.io/me/base`,
+  bootkiln copy quay.io/centos-bootc/centos-bootc@sha256:… ghcr.io/me/base
+  bootkiln copy --key cosign.pub ghcr.io/me/os:10 oci-archive:os-10.tar`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: noCompletion,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.source, o.target = args[0], args[1]
+			if isLocal(o.target) {
+				return o.toPlace(cmd.Context())
+			}
 			return o.run(cmd.Context())
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVarP(&o.tags, "tag", "t", nil, "a further tag")
+	o.targetFlags.register(cmd, "a further tag", "TARGET")
 	fl.BoolVar(&o.allTags, "all-tags", false, "copy every tag of SOURCE, a repository, to the same tag")
 	fl.StringArrayVar(&o.match, "match", nil, "with --all-tags: a pattern of the tags to copy, as '10.*'")
 	fl.StringVar(&o.key, "key", "", "file with the public key that SOURCE must be signed with")
-	o.signing.register(cmd)
 	fl.StringVar(&o.sourceCreds, "source-creds", "", "USER:PASSWORD for the registry of SOURCE")
-	fl.BoolVar(&o.private, "private", false, "not everyone can pull from TARGET")
 	o.registry.register(cmd)
+	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
 	return cmd
 }
@@ -152,10 +160,8 @@ func (o *copyOptions) run(ctx context.Context) error {
 // check finds what is wrong with the command line, and returns the repository
 // that is copied to.
 func (o *copyOptions) check() (string, error) {
-	for _, ref := range []string{o.source, o.target} {
-		if transport, _, _ := strings.Cut(ref, ":"); slices.Contains([]string{"oci", "oci-archive", "docker-archive", "containers-storage", "dir"}, transport) {
-			return "", hinted(&usageError{fmt.Errorf("%q is in no registry", ref)}, "bring it there with 'bootkiln push', which also checks it")
-		}
+	if isLocal(o.source) {
+		return "", hinted(&usageError{fmt.Errorf("%q is in no registry", o.source)}, "bring it to one with 'bootkiln push', which also checks it")
 	}
 	o.source, o.target = strings.TrimPrefix(o.source, "docker://"), strings.TrimPrefix(o.target, "docker://")
 	_, digest, err := splitReference(o.source)
@@ -193,16 +199,18 @@ func matches(patterns []string, tag string) bool {
 	})
 }
 
-// sourceOptions are how SOURCE is reached, where TARGET is reached by to.
+// sourceOptions are how SOURCE is reached, where TARGET is reached by to. One
+// login is for one registry.
 func (o *copyOptions) sourceOptions(to registry.Options) (registry.Options, error) {
 	from := to
-	from.Credentials = nil
 	if o.sourceCreds != "" {
 		user, password, ok := strings.Cut(o.sourceCreds, ":")
 		if !ok || user == "" {
 			return from, &usageError{errors.New("credentials have the form USER:PASSWORD")}
 		}
 		from.Credentials = &registry.Credentials{Username: user, Password: password}
+	} else if !isLocal(o.target) && registryOf(o.source) != registryOf(o.target) {
+		from.Credentials = nil
 	}
 	return from, nil
 }
@@ -281,14 +289,7 @@ func (c *copying) one(ctx context.Context, j copyJob) (*copied, error) {
 		return nil, err
 	}
 	if c.public != nil {
-		err := c.stage("verify", func(st progress.Stage) error {
-			err := trust.Verify(ctx, j.from, trust.Options{Policy: trust.Policy{Scope: j.from.Repository, Keys: [][]byte{c.public}}, Registry: c.from})
-			if err == nil {
-				st.Infof("the containers policy engine accepts %s", j.from)
-			}
-			return err
-		})
-		if err != nil {
+		if err := c.verifySource(ctx, j.from); err != nil {
 			return nil, err
 		}
 	}

@@ -21,10 +21,8 @@ type pushOptions struct {
 	globals   *globals
 	image     string
 	reference string
-	tags      []string
-	signing   signFlags
+	targetFlags
 	skip      []string
-	private   bool
 	ifChanged bool
 	ifNewer   bool
 	boot      bootFlag
@@ -55,10 +53,8 @@ public, go nowhere without --private, but to this machine.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringArrayVarP(&o.tags, "tag", "t", nil, "a further tag; {date}, {git}, {version} and others as in a recipe")
-	o.signing.register(cmd)
+	o.targetFlags.register(cmd, tagWords, "REF")
 	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
-	cmd.Flags().BoolVar(&o.private, "private", false, "not everyone can pull from REF")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
 	registerConditions(cmd, &o.ifChanged, &o.ifNewer)
 	o.boot.register(cmd, pipeline.BootAuto)
@@ -70,6 +66,9 @@ public, go nowhere without --private, but to this machine.`,
 
 func (o *pushOptions) run(ctx context.Context) (err error) {
 	e := o.env
+	if isLocal(o.reference) {
+		return hinted(&usageError{fmt.Errorf("%q is in no registry", o.reference)}, "bring it there with 'bootkiln copy'")
+	}
 	repository, digest, err := splitReference(o.reference)
 	if err != nil {
 		return err

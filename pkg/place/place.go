@@ -43,6 +43,9 @@ type Place struct {
 	// Repository is the name before the tag in a docker-archive
 	// ("localhost/kiln").
 	Repository string
+	// Source is what an image in a registry is read with; nil for one of this
+	// machine.
+	Source *types.SystemContext
 }
 
 // String returns the place as a containers-transports(5) reference.
@@ -187,9 +190,14 @@ func (p Place) copy(ctx context.Context, img image.Image, path, temp string) (_ 
 		return image.Pinned{}, err
 	}
 	defer func() { err = errors.Join(err, policy.Destroy()) }()
+	source := types.SystemContext{}
+	if p.Source != nil {
+		source = *p.Source
+	}
+	source.BigFilesTemporaryDir = temp
 	o := &copy.Options{
 		RemoveSignatures: true, // no such place keeps them
-		SourceCtx:        &types.SystemContext{BigFilesTemporaryDir: temp},
+		SourceCtx:        &source,
 		DestinationCtx:   &types.SystemContext{BigFilesTemporaryDir: temp},
 	}
 	if slices.Contains([]string{"oci", "oci-archive"}, p.Transport) {
