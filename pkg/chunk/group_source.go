@@ -17,6 +17,7 @@ type source struct {
 	version  uint32      // a digest over the packages and their versions
 	built    time.Time   // the newest; zero where the database does not say
 	changes  []time.Time // of one of the packages: they share a changelog
+	flaws    int         // how many of dpkg's changelog entries mended holes, ever
 }
 
 // sources groups packages by their source, in the order of its name, and

@@ -1,9 +1,6 @@
 package chunk
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // unit is what the packing moves as a whole: a group with what the model knows
 // of it.
@@ -23,14 +20,9 @@ type unit struct {
 	causes []event
 }
 
-// chance is the probability that one of some events comes to pass, from the sum
-// of their weights.
-func chance(weight float64) float64 {
-	if weight < 0.01 { // almost always, and much faster: wrong by a billionth
-		return weight * (1 - weight/2*(1-weight/3))
-	}
-	return -math.Expm1(-weight)
-}
+// chance is the probability that one of some events comes to pass before the
+// next update, from the sum of their weights; see doc.go for the intervals.
+func chance(weight float64) float64 { return weight / (1 + weight) }
 
 // event is a cause of change, and the largest weight that a unit of a layer
 // gives it. The number is even for sources and odd for releases.

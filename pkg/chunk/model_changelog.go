@@ -24,7 +24,7 @@ func (a *assigner) readChangelogs() {
 		for _, p := range s.packages {
 			for _, name := range dpkgChangelogs(p) {
 				if at, ok := a.place[name]; ok && a.files[at].Mode.IsRegular() && s.changes == nil {
-					s.changes = a.readChangelog(name, stable)
+					s.changes, s.flaws = a.readChangelog(name, stable)
 				}
 			}
 		}
@@ -34,15 +34,15 @@ func (a *assigner) readChangelogs() {
 // newest is how much of a changelog is read: the years that count are first.
 const newest = 256 << 10
 
-func (a *assigner) readChangelog(name string, stable bool) []time.Time {
+func (a *assigner) readChangelog(name string, stable bool) (times []time.Time, flaws int) {
 	f, err := a.in.Open(name)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	text, _ := io.ReadAll(io.LimitReader(z, newest))
 	return parseChangelog(string(text), stable)
@@ -61,17 +61,26 @@ var (
 	entryEnd  = regexp.MustCompile(`^ -- .*>  (.*)$`)
 )
 
-// parseChangelog returns the times of a Debian changelog's entries. Where the
-// distribution is a stable one, what was done in its time of development says
-// nothing of its updates and is left out.
-func parseChangelog(text string, stable bool) []time.Time {
-	times := []time.Time{}
-	skip := false
+// flaw is what changelogs call a hole by.
+const flaw = "CVE-"
+
+// parseChangelog returns the times of a Debian changelog's entries, and the
+// number of those that mended holes. Where the distribution is a stable one,
+// what was done in its time of development says nothing of how often it is
+// updated, and the times of that are left out; the holes tell all the same who
+// finds more of them.
+func parseChangelog(text string, stable bool) (times []time.Time, flaws int) {
+	times = []time.Time{}
+	skip, counted := false, false
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \r\n")
 		if m := entryHead.FindStringSubmatch(line); m != nil {
-			skip = stable && (m[1] == " unstable" || m[1] == " experimental")
+			skip, counted = stable && (m[1] == " unstable" || m[1] == " experimental"), false
 			continue
+		}
+		if !counted && strings.Contains(line, flaw) {
+			counted = true
+			flaws++
 		}
 		m := entryEnd.FindStringSubmatch(line)
 		if m == nil || skip {
@@ -81,5 +90,5 @@ func parseChangelog(text string, stable bool) []time.Time {
 			times = append(times, t)
 		}
 	}
-	return times
+	return times, flaws
 }

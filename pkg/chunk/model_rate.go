@@ -15,12 +15,15 @@ const (
 	// watched is the number of days that changelogs stand for, so weighed.
 	watched = halfLife / math.Ln2
 	// belief is how many days of watching the prior is worth.
-	belief = 90
-	// seldom is the prior of a package, in changes per day. With the above, a
-	// package that never changed has one change in 15 years: of those in
-	// Debian 12, one in forty changed in 137 days, and of those that had
-	// changed in the year before, one in four.
-	seldom = 1. / 800
+	belief = 365
+	// seldom is the prior of a package, in changes per day, once more for each
+	// entry of its changelog that mended a hole: who parses what strangers send
+	// is found to have more of them. Both numbers and halfLife are those that
+	// foretell best which of a desktop's packages Debian 12 updated within 132
+	// days, from what their changelogs said before: eight such times, 649
+	// sources, 272 updates. A package without a hole or a change has one in 27
+	// years.
+	seldom = 1. / 4000
 	// window is how far back two changelogs are held against each other.
 	window = 365 * day
 )
@@ -102,7 +105,7 @@ func updates(versions []string) int {
 func (r *rater) rate(s *source) float64 {
 	prior, known := often[s.name]
 	if !known {
-		prior = seldom
+		prior = seldom * float64(1+s.flaws)
 	}
 	if s.changes != nil {
 		last, n := -1, 0.

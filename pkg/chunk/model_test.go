@@ -107,6 +107,9 @@ func TestRates(t *testing.T) {
 	r := &rater{now: newYear, age: 900}
 	never, once, oft := &source{name: "a", changes: []time.Time{}}, &source{name: "b", changes: ago(100)}, &source{name: "c", changes: ago(1, 8, 15, 22, 29, 36)}
 	long := &source{name: "d", changes: ago(2000)}
+	if known := (&source{name: "e", changes: []time.Time{}, flaws: 3}); r.rate(known) <= r.rate(never) || r.rate(known) >= r.rate(once) {
+		t.Errorf("with holes %g", r.rate(known))
+	}
 	if r.rate(never) >= r.rate(long) || r.rate(long) >= r.rate(once) || r.rate(once) >= r.rate(oft) {
 		t.Errorf("rates %g, %g, %g, %g", r.rate(never), r.rate(long), r.rate(once), r.rate(oft))
 	}
@@ -127,11 +130,12 @@ func TestRates(t *testing.T) {
 func TestParseChangelog(t *testing.T) {
 	t.Parallel()
 	text := "glibc (2.36-9+deb12u10) bookworm; urgency=medium\n\n  * x\n\n -- A B <a@b>  Thu, 27 Feb 2025 22:30:07 +0100\n\n" +
-		"glibc (2.36-9) unstable; urgency=medium\n\n -- A <a@b>  Sun,  2 Apr 2023 13:31:01 +0200\n\n -- broken\n -- C <c>  yesterday\n"
-	if got := parseChangelog(text, true); len(got) != 1 || got[0].Unix() != 1740691807 {
-		t.Errorf("of a stable distribution: %v", got)
+		"glibc (2.36-9) unstable; urgency=medium\n\n  * CVE-2023-1\n  * CVE-2023-2\n\n -- A <a@b>  Sun,  2 Apr 2023 13:31:01 +0200\n\n" +
+		" -- broken\n -- C <c>  yesterday\n"
+	if got, flaws := parseChangelog(text, true); len(got) != 1 || got[0].Unix() != 1740691807 || flaws != 1 {
+		t.Errorf("of a stable distribution: %v, %d", got, flaws)
 	}
-	if got := parseChangelog(text, false); len(got) != 2 {
-		t.Errorf("of another: %v", got)
+	if got, flaws := parseChangelog(text, false); len(got) != 2 || flaws != 1 {
+		t.Errorf("of another: %v, %d", got, flaws)
 	}
 }

@@ -54,9 +54,10 @@ type Options struct {
 	Layers int
 	// Largest is how many compressed bytes a layer may have: [DefaultLargest].
 	Largest int64
-	// Every is the time from one update of a client to the next: a week.
+	// Every is the time from one update of a client to the next, in the mean of
+	// the clients: 30 days.
 	Every time.Duration
-	// Horizon is how many updates a rebalance has to pay for itself in: 30.
+	// Horizon is how many updates a rebalance has to pay for itself in: 7.
 	Horizon int
 }
 
@@ -67,8 +68,8 @@ const (
 	// registries give a request.
 	DefaultLargest = 512 << 20
 
-	defaultEvery   = 7 * day
-	defaultHorizon = 30
+	defaultEvery   = 30 * day
+	defaultHorizon = 7
 )
 
 func (o Options) complete() Options {
