@@ -49,7 +49,7 @@ func newRegistryBed(t testing.TB, c registryConfig) *registryBed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := faultproxy.Options{To: &url.URL{Scheme: "https", Host: b.registry.host}, Transport: b.ca.transport(), Certificate: &pair}
+	o := faultproxy.Options{To: &url.URL{Scheme: "https", Host: b.registry.host}, Transport: b.ca.transport(), Keep: c.keeps, Certificate: &pair}
 	if c.tokens != nil {
 		o.Beside = map[string]http.Handler{"/token": c.tokens}
 	}

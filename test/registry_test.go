@@ -143,6 +143,8 @@ type registryConfig struct {
 	// address of the service as clients see it.
 	tokens *tokenService
 	realm  string
+	// keeps has the proxy before the registry keep uploads that broke off.
+	keeps bool
 }
 
 // startRegistry starts a registry with an empty store and the account above.

@@ -24,6 +24,9 @@ type Options struct {
 	To *url.URL
 	// Transport reaches it; nil is one that trusts the machine's authorities.
 	Transport *http.Transport
+	// Keep keeps what arrived of an upload whose connection broke, for a server that
+	// does not.
+	Keep bool
 	// Beside serves paths by itself, such as "/token": go-containerregistry
 	// accepts a token service on a private address only where it is the registry's.
 	Beside map[string]http.Handler
@@ -45,7 +48,7 @@ func New(t testing.TB, o Options) *Proxy {
 	if o.Certificate != nil {
 		scheme = "https"
 	}
-	behind := &httputil.ReverseProxy{
+	var behind http.Handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(o.To)
 			r.Out.Host = r.In.Host
@@ -53,6 +56,9 @@ func New(t testing.TB, o Options) *Proxy {
 		},
 		Transport: transport,
 		ErrorLog:  quiet,
+	}
+	if o.Keep {
+		behind = &keeper{next: behind, uploads: map[string]*kept{}}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", behind)
