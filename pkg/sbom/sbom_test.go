@@ -140,6 +140,27 @@ func valid(t *testing.T, text []byte) {
 	}
 }
 
+// The list of a large image has to fit where attestations go: cosign reads 128 MiB
+// of one at most (COSIGN_MAX_ATTACHMENT_SIZE), in which it is in base64. A desktop
+// has some 1500 packages.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	const packages, most = 3000, 3 << 20
+	var status strings.Builder
+	for i := range packages {
+		fmt.Fprintf(&status, "Package: libsome-rather-long-name-%d-dev\nStatus: install ok installed\nArchitecture: amd64\n"+
+			"Source: some-rather-long-name (1:2.3.4-%d)\nVersion: 1:2.3.4-%d+deb12u10\n\n", i, i, i)
+	}
+	text := spdxOf(t, fakeimage.Files{
+		"etc/os-release":      fakeimage.Text("ID=debian\nVERSION_ID=\"12\"\n"),
+		"var/lib/dpkg/status": fakeimage.Text(status.String()),
+	})
+	if len(text) > most {
+		t.Errorf("%d packages take %d bytes, more than %d", packages, len(text), most)
+	}
+	valid(t, text)
+}
+
 // What stands in an image is not trusted to be well formed.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()

@@ -72,6 +72,12 @@ func LoadKey(ctx context.Context, ref string, pass PassFunc) (*Signer, error) {
 	if isURI && scheme != "env" {
 		return loadService(ctx, ref, scheme)
 	}
+	if strings.HasPrefix(ref, "pkcs11:") {
+		return nil, &KeyError{
+			Ref: ref, Reason: KeyUnsupported, Err: errors.New("keys in hardware (PKCS #11) are not reached"),
+			Hint: `push without a tag, and sign the digest with "cosign sign --key pkcs11:… --tlog-upload=false" of version 2; or use a key file, env://NAME or a key service`,
+		}
+	}
 	raw, err := blob.LoadFileOrURL(ref)
 	if err != nil {
 		e := &KeyError{Ref: ref, Reason: KeyMissing, Err: err, Hint: `make a pair with "bootkiln keygen", or name the file with the private key`}

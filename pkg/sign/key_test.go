@@ -125,6 +125,8 @@ func TestLoadKeyErrors(t *testing.T) {
 		"other public half": {mixed, password("secret"), sign.KeyMismatch, "another private key", "clients would refuse"},
 		"bad public half":   {broken, password("secret"), sign.KeyMismatch, "broken.pub", "clients would refuse"},
 		"service":           {"nosuchkms://key/1", nil, sign.KeyUnsupported, "sigstore-kms-nosuchkms", "PATH"},
+		"AWS":               {"awskms:///alias/os", nil, sign.KeyUnsupported, "no program sigstore-kms-awskms was found", "PATH"},
+		"hardware":          {"pkcs11:token=kiln;object=os", nil, sign.KeyUnsupported, "PKCS #11", "cosign sign"},
 		"web":               {"https://127.0.0.1/cosign.key", nil, sign.KeyUnsupported, "network", "download"},
 	} {
 		t.Run(name, func(t *testing.T) {
