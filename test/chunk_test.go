@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootkiln/bootkiln/pkg/check"
 	"github.com/bootkiln/bootkiln/pkg/chunk"
@@ -72,6 +73,27 @@ func TestChunkBase(t *testing.T) {
 		if place == "out of the cache" && again.Reused != len(first.Layers) {
 			t.Errorf("%d of %d layers from the cache", again.Reused, len(first.Layers))
 		}
+	}
+}
+
+// TestChunkDiskFull says so where the layers have no room, and leaves none; where
+// only the cache has none, they are made.
+func TestChunkDiskFull(t *testing.T) {
+	disk, dir := t.TempDir(), filepath.Join(t.TempDir(), "layout")
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	bootkiln(t, "chunk", debianBase, "--to", "oci:"+filepath.Join(disk, "layout"), "--cache", "").
+		want(t, 1, "no room for the layers in \""+disk+`"`, "hint: make room there")
+	assertEmpty(t, disk)
+	report := chunkTo(t, dir, filepath.Join(disk, "cache"), debianBase)
+	if len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "layers are not kept for the next run") {
+		t.Errorf("notes: %q", report.Notes)
 	}
 }
 

@@ -21,13 +21,15 @@ import (
 
 // cache keeps the layers of earlier runs that were proven, so that what has not
 // changed is not compressed again. A file is named SIZE-DIFFID-DIGEST, of the
-// archive, of the archive, and of the file. Several runs may use one folder.
+// archive, of the archive, and of the file. Several runs may use one folder. What
+// is wrong with it fails no run: layers are made anew then, and not kept.
 type cache struct {
 	dir   string
 	limit int64
 
-	mu   sync.Mutex
-	used map[string]bool
+	mu      sync.Mutex
+	used    map[string]bool
+	trouble error // the first, why layers are not kept
 	// sizes has the layers by the size of their archives: one of another size
 	// cannot be the one that is looked for. lent are those of a layout.
 	sizes, lent map[int64][]blob
@@ -41,27 +43,52 @@ type cache struct {
 // compression changes, so that a run with a cache writes what one without it writes.
 const cacheForm = "zstd3-1"
 
-// openCache reads what there is; a folder that cannot be used is an error. dir
-// "" is a cache of nothing.
-func openCache(dir string, limit int64) (*cache, error) {
+// openCache reads what there is. dir "" is a cache of nothing.
+func openCache(dir string, limit int64) *cache {
 	c := &cache{limit: limit, used: map[string]bool{}, sizes: map[int64][]blob{}, lent: map[int64][]blob{}, held: map[string][]blob{}}
 	if dir == "" {
-		return c, nil
+		return c
 	}
 	c.dir = filepath.Join(dir, cacheForm)
-	if err := os.MkdirAll(c.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("opening the cache of layers: %w", err)
+	var files []fs.DirEntry
+	err := os.MkdirAll(c.dir, 0o755)
+	if err == nil {
+		files, err = os.ReadDir(c.dir)
 	}
-	files, err := os.ReadDir(c.dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening the cache of layers: %w", err)
+		c.failed(fmt.Errorf("opening the cache of layers: %w", err))
+		return c
 	}
 	for _, f := range files {
 		if b, ok := parseCached(f.Name()); ok {
 			c.sizes[b.unpacked] = append(c.sizes[b.unpacked], b)
 		}
 	}
-	return c, nil
+	return c
+}
+
+// failed remembers why layers are not kept.
+func (c *cache) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trouble == nil {
+		c.trouble = err
+	}
+}
+
+// keeps reports whether layers are kept.
+func (c *cache) keeps() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dir != "" && c.trouble == nil
+}
+
+// notes say that layers are not kept, where somebody wanted them to be.
+func (c *cache) notes() []string {
+	if c.trouble == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("layers are not kept for the next run: %v", c.trouble)}
 }
 
 func parseCached(name string) (b blob, ok bool) {
@@ -91,31 +118,31 @@ func (c *cache) take(ctx context.Context, t *tools, layout string, size int64, d
 			continue
 		}
 		n, err := linkVerified(c.path(b), layout, b.digest)
-		if errors.Is(err, errRotten) || errors.Is(err, fs.ErrNotExist) {
-			// Another run may have removed it; a rotten one is not kept.
-			if err := os.Remove(c.path(b)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return blob{}, false, fmt.Errorf("using the cache of layers: %w", err)
+		switch {
+		case err == nil:
+			b.size = n
+			c.touch(b)
+			return b, true, nil
+		case errors.Is(err, errRotten):
+			if err := os.Remove(c.path(b)); err != nil {
+				c.failed(fmt.Errorf("removing a damaged layer from the cache: %w", err))
 			}
-			continue
+		case isFull(err):
+			return blob{}, false, fmt.Errorf("taking a layer out of the cache: %w", err)
 		}
-		if err != nil {
-			return blob{}, false, fmt.Errorf("using the cache of layers: %w", err)
-		}
-		b.size = n
-		return b, true, c.touch(b)
+		// Another run may have removed it.
 	}
 	return c.borrow(ctx, t, layout, size, diffID)
 }
 
-func (c *cache) touch(b blob) error {
+// touch notes that a layer is in use. A cache that cannot be written to is one
+// to take from.
+func (c *cache) touch(b blob) {
 	c.mu.Lock()
 	c.used[filepath.Base(c.path(b))] = true
 	c.mu.Unlock()
 	now := time.Now()
-	if err := os.Chtimes(c.path(b), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("using the cache of layers: %w", err)
-	}
-	return nil
+	_ = os.Chtimes(c.path(b), now, now)
 }
 
 var errRotten = errors.New("other content than its name says")
@@ -139,6 +166,9 @@ func linkVerified(file, layout string, want digest.Digest) (int64, error) {
 	return n, link(file, blobPath(layout, want))
 }
 
+// beginsCopy begins the name of a copy that is not finished.
+const beginsCopy = ".copy-"
+
 // link makes target the same file as source, or a copy.
 func link(source, target string) (err error) {
 	if err := os.Link(source, target); err == nil || errors.Is(err, fs.ErrExist) {
@@ -149,7 +179,7 @@ func link(source, target string) (err error) {
 		return err
 	}
 	defer in.Close()
-	out, err := os.CreateTemp(filepath.Dir(target), ".copy-*")
+	out, err := os.CreateTemp(filepath.Dir(target), beginsCopy+"*")
 	if err != nil {
 		return err
 	}
@@ -172,30 +202,39 @@ func link(source, target string) (err error) {
 }
 
 // keep adds a layer that was proven.
-func (c *cache) keep(layout string, b blob) error {
-	if c.dir == "" {
-		return nil
+func (c *cache) keep(layout string, b blob) {
+	if !c.keeps() {
+		return
 	}
 	if err := link(blobPath(layout, b.digest), c.path(b)); err != nil {
-		return fmt.Errorf("filling the cache of layers: %w", err)
+		c.failed(fmt.Errorf("filling the cache of layers: %w", err))
+		return
 	}
-	return c.touch(b)
+	c.touch(b)
 }
 
 // prune removes what was not used for longest until the cache is within its
 // limit, but nothing that this run used, and nothing that is not a layer.
-func (c *cache) prune() error {
-	if c.dir == "" {
-		return nil
+func (c *cache) prune() {
+	if !c.keeps() {
+		return
 	}
+	if err := c.shrink(); err != nil {
+		c.failed(fmt.Errorf("pruning the cache of layers: %w", err))
+	}
+}
+
+func (c *cache) shrink() error {
 	files, err := os.ReadDir(c.dir)
 	if err != nil {
-		return fmt.Errorf("pruning the cache of layers: %w", err)
+		return err
 	}
 	var list []fs.FileInfo
 	total := int64(0)
 	for _, f := range files {
-		if _, ok := parseCached(f.Name()); !ok {
+		_, layer := parseCached(f.Name())
+		begun := strings.HasPrefix(f.Name(), beginsCopy)
+		if !layer && !begun {
 			continue
 		}
 		info, err := f.Info()
@@ -203,7 +242,15 @@ func (c *cache) prune() error {
 			continue // by another run
 		}
 		if err != nil {
-			return fmt.Errorf("pruning the cache of layers: %w", err)
+			return err
+		}
+		if begun {
+			if time.Since(info.ModTime()) > day { // of a run that was killed
+				if err := os.Remove(filepath.Join(c.dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+			}
+			continue
 		}
 		total += info.Size()
 		list = append(list, info)
@@ -219,7 +266,7 @@ func (c *cache) prune() error {
 			continue
 		}
 		if err := os.Remove(filepath.Join(c.dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("pruning the cache of layers: %w", err)
+			return err
 		}
 		total -= f.Size()
 	}

@@ -108,7 +108,8 @@ func (c *cache) borrow(ctx context.Context, t *tools, layout string, size int64,
 		}
 		err := t.readBack(ctx, layout, b, func(io.Reader) error { return nil })
 		if err == nil {
-			return b, true, c.keep(layout, b)
+			c.keep(layout, b)
+			return b, true, nil
 		}
 		if ctx.Err() != nil {
 			return blob{}, false, ctx.Err()

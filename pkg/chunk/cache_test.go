@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -80,15 +81,55 @@ func TestCacheLimit(t *testing.T) {
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// Runs that were killed left copies that they had begun; one may be there still.
+	old, young := filepath.Join(filepath.Dir(foreign), ".copy-1"), filepath.Join(filepath.Dir(foreign), ".copy-2")
+	for name, age := range map[string]time.Duration{old: 25 * time.Hour, young: time.Hour} {
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	o.CacheLimit = 1
 	second := fakeimage.New(t, imgspecv1.Image{}, twoPackages("2").With(fakeimage.Files{"etc/old": fakeimage.Text("new")}))
 	_, report := rewrite(t, second, o)
 	files := stored(t, o.Cache)
-	if len(files) != len(report.Layers)+1 || !slices.Contains(files, foreign) {
+	if len(files) != len(report.Layers)+2 || !slices.Contains(files, foreign) || !slices.Contains(files, young) {
 		t.Errorf("%d layers, in the cache: %q", len(report.Layers), files)
 	}
 	if _, again := rewrite(t, second, o); again.Reused != len(report.Layers) {
 		t.Errorf("%d of %d layers reused", again.Reused, len(report.Layers))
+	}
+}
+
+// TestCacheUnusable makes the layers all the same, and says why none is kept.
+func TestCacheUnusable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	img := fakeimage.New(t, imgspecv1.Image{}, twoPackages("1"))
+	_, report := rewrite(t, img, chunk.RewriteOptions{Cache: file, CacheLimit: 1 << 30})
+	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], "layers are not kept for the next run: opening the cache") {
+		t.Errorf("notes: %q", report.Notes)
+	}
+
+	// A layer's place is taken by what nobody can remove.
+	o := chunk.RewriteOptions{Cache: filepath.Join(dir, "cache"), CacheLimit: 1 << 30}
+	_, first := rewrite(t, img, o)
+	layer := stored(t, o.Cache)[0]
+	if err := os.Remove(layer); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(layer, "below"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, second := rewrite(t, img, o)
+	if second.Reused != len(first.Layers)-1 {
+		t.Errorf("%d of %d layers reused", second.Reused, len(first.Layers))
 	}
 }
 

@@ -26,6 +26,28 @@ func (e *OccupiedError) Error() string {
 	return fmt.Sprintf("%q holds something that 'chunk' did not write", e.Dir)
 }
 
+// SpaceError says that there is too little room for the layers.
+type SpaceError struct {
+	// Dir is where they were to go.
+	Dir string
+	// Err is what was tried.
+	Err error
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("no room for the layers in %q: %v", e.Dir, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *SpaceError) Unwrap() error { return e.Err }
+
+// MendHint says what to do.
+func (e *SpaceError) MendHint() string {
+	return "make room there, or name a folder on another file system; the layers take about half of what the files do"
+}
+
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
 // layout is an OCI image layout that is being written beside the place that it
 // takes in the end.
 type layout struct {

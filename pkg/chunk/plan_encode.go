@@ -21,6 +21,8 @@ const (
 	maxPlanText   = 8 << 20
 	maxPlanLayers = 1000
 	maxPlanGroups = 20000
+	// maxEpoch is in the year 2242; ext4 ends in 2446.
+	maxEpoch = 1 << 33
 )
 
 // storedPlan has the shortest names: it is in every configuration.
@@ -95,7 +97,7 @@ func (p *Plan) Encode() (string, error) {
 	return text, nil
 }
 
-var errPlan = errors.New("a layer or group in it is impossible")
+var errPlan = errors.New("a layer, group or time in it is impossible")
 
 // DecodePlan reads what [Plan.Encode] wrote. The text may come from anyone.
 func DecodePlan(text string) (*Plan, error) {
@@ -135,7 +137,7 @@ func decodePlan(text string) (*Plan, error) {
 func (s *storedPlan) plan() (*Plan, error) {
 	p := &Plan{Epoch: s.Epoch}
 	known := map[string]bool{}
-	if len(s.Layers) > maxPlanLayers {
+	if len(s.Layers) > maxPlanLayers || s.Epoch < 0 || s.Epoch > maxEpoch {
 		return nil, errPlan
 	}
 	for _, l := range s.Layers {

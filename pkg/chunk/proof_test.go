@@ -181,14 +181,21 @@ func TestProofAccepts(t *testing.T) {
 	}
 }
 
-// TestReadBackCatches flips each byte of a layer on the disk.
-func TestReadBackCatches(t *testing.T) {
-	t.Parallel()
-	w, jobs := oneLayer(t)
+// newTestLayout is a folder for blobs.
+func newTestLayout(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "blobs/sha256"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// TestReadBackCatches flips each byte of a layer on the disk.
+func TestReadBackCatches(t *testing.T) {
+	t.Parallel()
+	w, jobs := oneLayer(t)
+	dir := newTestLayout(t)
 	j := jobs[slices.IndexFunc(jobs, func(j *job) bool { return j.kind == placeFiles })]
 	tools, err := newTools()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
 	digest "github.com/opencontainers/go-digest"
@@ -28,7 +29,7 @@ type RewriteOptions struct {
 	Held map[digest.Digest]bool
 	// Cache is a folder for the layers of earlier runs, made where it is
 	// missing; "" is none. What was used for longest ago is removed from it
-	// when it has more than CacheLimit bytes.
+	// when it has more than CacheLimit bytes. What is wrong with it is a note.
 	Cache      string
 	CacheLimit int64
 	// Stage is told how far it is; nil is nobody.
@@ -49,9 +50,13 @@ type RewriteOptions struct {
 // and the report says which; the layout lacks their blobs.
 //
 // One that cannot be kept as layers is an error that names the file; layers
-// that are not the image are a [*DifferenceError].
+// that are not the image are a [*DifferenceError], and too little room for them
+// is a [*SpaceError].
 func Rewrite(ctx context.Context, img image.Image, dir string, o RewriteOptions) (_ image.Image, _ *Report, err error) {
 	fail := func(err error) (image.Image, *Report, error) {
+		if isFull(err) {
+			err = &SpaceError{Dir: filepath.Dir(dir), Err: err}
+		}
 		return nil, nil, fmt.Errorf("chunking %q: %w", img.Location(), err)
 	}
 	out, err := newLayout(ctx, dir)
@@ -81,10 +86,7 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	if err != nil {
 		return nil, err
 	}
-	stored, err := openCache(o.Cache, o.CacheLimit)
-	if err != nil {
-		return nil, err
-	}
+	stored := openCache(o.Cache, o.CacheLimit)
 	root, err := img.Root(ctx)
 	if err != nil {
 		return nil, err
@@ -121,10 +123,8 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	if err := out.image(config, plan, jobs); err != nil {
 		return nil, err
 	}
-	if err := stored.prune(); err != nil {
-		return nil, err
-	}
-	plan.Notes = slices.Concat(had.notes, plan.Notes)
+	stored.prune()
+	plan.Notes = slices.Concat(had.notes, plan.Notes, stored.notes())
 	report := newReport(had, plan, jobs)
 	if report.Update != nil {
 		err = w.blame(ctx, had, plan, jobs, report.Update)
@@ -142,7 +142,7 @@ type previous struct {
 	plan    *Plan // nil where it has none that can be kept
 	diffIDs []digest.Digest
 	// layers is the image itself, nil where its layers cannot be read one by
-	// one, and names what is in them.
+	// one, and names what is in them, nil where the history does not say.
 	layers image.Layered
 	names  []string
 	notes  []string
@@ -168,8 +168,10 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 	if p.plan, err = DecodePlan(text); err != nil {
 		p.notes = []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}
 	}
-	for _, h := range config.History {
-		p.names = append(p.names, h.Comment)
+	if len(config.History) == len(p.diffIDs) { // more are somebody else's, of an image that was built on a chunked one
+		for _, h := range config.History {
+			p.names = append(p.names, h.Comment)
+		}
 	}
 	return p, nil
 }

@@ -149,7 +149,8 @@ func (w *writer) layer(ctx context.Context, t *tools, j *job) (err error) {
 	if err := w.proof.accept(proof.found); err != nil {
 		return err
 	}
-	return w.cache.keep(w.out.dir, j.blob)
+	w.cache.keep(w.out.dir, j.blob)
+	return nil
 }
 
 // reuse takes the layer out of the cache, where it is there. What is proven is
