@@ -57,6 +57,10 @@ var corpus = []specimen{
 	{name: "a mount that may be missing", mutate: func(m *mutant) {
 		m.add("etc/fstab", "/dev/disk/by-label/usb /var/usb ext4 nofail,x-systemd.device-timeout=2s 0 2\n")
 	}},
+	{name: "a unit that restarts the system once", mutate: func(m *mutant) {
+		// As systemd's, of SELinux, and of firmware updates do.
+		m.service("/bin/sh -c 'test -e /var/lib/kiln || { touch /var/lib/kiln; systemctl --no-block reboot; sleep infinity; }'")
+	}},
 	{
 		name: "no kernel", mutate: func(m *mutant) { m.remove(m.of("vmlinuz"), m.initramfs()) },
 		rules: []string{"kernel"}, direct: boot.Unbootable, ostree: boot.Unbootable, quick: both,
@@ -78,6 +82,10 @@ var corpus = []specimen{
 		name: "no driver of the disk", mutate: func(m *mutant) { m.cutInitramfs("/virtio_blk.ko") },
 		direct: boot.NoRoot, ostree: boot.NoRoot,
 	},
+	{name: "no driver of the disk, which systemd alone waits for", mutate: func(m *mutant) { // as with dracut 104 and later
+		m.cutInitramfs("/virtio_blk.ko")
+		m.write(kargsConf, "kargs = [\"rd.systemd.mask=dracut-initqueue.service\"]\n")
+	}, direct: boot.NoRoot, ostree: boot.NoRoot},
 	{name: "no driver of the root file system", mutate: func(m *mutant) {
 		m.edit(m.of("modules.builtin"), "kernel/fs/ext4/ext4.ko\n", "") // of a kernel that has it as a module
 		m.cutInitramfs("/xfs.ko", "/btrfs.ko")
@@ -118,6 +126,10 @@ var corpus = []specimen{
 	{
 		name: "a unit that blocks the target", mutate: func(m *mutant) { m.service("/usr/bin/sleep infinity") },
 		direct: boot.Blocked, ostree: boot.Blocked,
+	},
+	{
+		name: "a unit that restarts the system each time", mutate: func(m *mutant) { m.service("/usr/bin/systemctl reboot") },
+		direct: boot.Reboots, ostree: boot.Reboots,
 	},
 	{name: "a kernel argument without which there is no initramfs", mutate: func(m *mutant) {
 		m.write(kargsConf, "kargs = [\"rdinit=/nowhere\"]\n")
@@ -172,7 +184,7 @@ func TestCorpus(t *testing.T) {
 			bad++
 		}
 	}
-	if good < 4 || bad < 19 || byBootAlone < 5 {
+	if good < 5 || bad < 21 || byBootAlone < 5 {
 		t.Errorf("%d bootable and %d unbootable images, %d of these for the boot alone", good, bad, byBootAlone)
 	}
 }

@@ -45,14 +45,16 @@ func TestBootMisbehaves(t *testing.T) {
 		mostMemory  = 512 << 10 // of bootkiln, in KiB
 	)
 	for _, c := range []struct {
-		way   string
-		class boot.Class
-		more  []string
+		way    string
+		class  boot.Class
+		starts int // of the machine
+		more   []string
 	}{
-		{"flood", boot.NoLogin, []string{"--timeout", "60s"}},
-		{"hang", boot.NoLogin, []string{"--timeout", "60s"}},
-		{"halt", boot.PowersOff, nil},
-		{"restart", boot.Reboots, nil},
+		{"flood", boot.NoLogin, 1, []string{"--timeout", "60s"}},
+		{"hang", boot.NoLogin, 1, []string{"--timeout", "60s"}},
+		{"halt", boot.PowersOff, 1, nil},
+		{"restart", boot.Reboots, 1, nil},
+		{"restart-in-order", boot.Reboots, 2, nil},
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			t.Parallel()
@@ -71,12 +73,16 @@ func TestBootMisbehaves(t *testing.T) {
 			if r.Failure == nil || r.Failure.Class != c.class || len(r.Failure.Excerpt) == 0 {
 				t.Errorf("failure %+v, want the class %q", r.Failure, c.class)
 			}
-			kept, err := os.Stat(filepath.Join(out, boot.ConsoleName))
+			kept, err := os.ReadFile(filepath.Join(out, boot.ConsoleName))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if kept.Size() > mostConsole {
-				t.Errorf("%d bytes are kept of %d that the guest wrote", kept.Size(), r.Console.Bytes)
+			if len(kept) > mostConsole {
+				t.Errorf("%d bytes are kept of %d that the guest wrote", len(kept), r.Console.Bytes)
+			}
+			// The kernel's first line is in the log of each start.
+			if starts := bytes.Count(kept, []byte("] Linux version ")); starts != c.starts {
+				t.Errorf("the machine was started %d times, want %d:\n%s", starts, c.starts, strings.Join(r.Failure.Excerpt, "\n"))
 			}
 			used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
 			if used > mostMemory {

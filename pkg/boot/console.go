@@ -136,11 +136,11 @@ func (c *console) passes(text string) {
 	// The second is of kernel_restart in kernel/reboot.c. What restarts a machine
 	// after a panic is another function, and what does after a fault is none.
 	c.stopping = c.stopping || strings.Contains(text, "systemd-shutdown[1]: ")
-	c.restarting = c.stopping && strings.Contains(text, "reboot: Restarting system")
+	c.restarting = c.restarting || c.stopping && strings.Contains(text, "reboot: Restarting system")
 }
 
-// wentDown reports whether the last that was said is that of a system which goes
-// down in order, and restarts because it was asked to.
+// wentDown reports whether what was said is that of a system which goes down in
+// order, and restarts because it was asked to.
 func (c *console) wentDown() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -89,6 +89,24 @@ func TestSigns(t *testing.T) {
 	}
 }
 
+// Only systemd's own way down, to a restart that was asked for, is in order.
+func TestWentDown(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"[ 2.2] systemd-shutdown[1]: Rebooting.\n[ 2.3] reboot: Restarting system\n[ 2.4] reboot: machine restart\n": true,
+		"[ 2.3] reboot: Restarting system\n[ 2.4] reboot: machine restart\n":                                         false,
+		"[ 2.2] systemd-shutdown[1]: Rebooting.\n":                                                                   false,
+		"[ 2.2] systemd-shutdown[1]: Powering off.\n[ 2.3] reboot: Power down\n":                                     false,
+		"[ 2.2] Kernel panic - not syncing: x\n[ 2.3] Rebooting in 1 seconds..\n":                                    false,
+	} {
+		c := newConsole()
+		_, _ = c.Write([]byte(text))
+		if got := c.wentDown(); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}
+
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

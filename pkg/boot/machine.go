@@ -68,9 +68,8 @@ func (b *booting) prepare(ctx context.Context, img image.Image) (err error) {
 		return fmt.Errorf("opening the root file system of %q: %w", img.Location(), err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if _, err := root.Lstat("etc/systemd/system/display-manager.service"); err == nil {
-		b.manager = b.Target == "" || b.Target == "graphical.target"
-	}
+	_, missing := root.Lstat("etc/systemd/system/display-manager.service")
+	b.manager = missing == nil
 	dir := filepath.Join(b.Dir, "machine")
 	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		return fmt.Errorf("making a folder for the machine: %w", err)
@@ -140,8 +139,8 @@ func (b *booting) run(ctx context.Context) error {
 	b.Stage.Infof("starting a %s machine (%s), %s boot, at most %v", b.model.Machine, b.accel, b.bootable.Mode, timeout)
 	restarts, err := b.try(ctx, t)
 	if restarts {
-		text := fmt.Sprintf("the guest went down in order and restarted after %.0f s, which it may once, as after files were labelled for SELinux", t.seconds())
-		b.Stage.Infof("%s", text)
+		text := fmt.Sprintf("The guest went down in order and restarted after %.0f s, which it may once, as after files were labelled for SELinux", t.seconds())
+		b.Stage.Infof("%4.0f s  the guest restarts", t.seconds())
 		b.note(text)
 		t.again = true
 		_, err = b.try(ctx, t)
@@ -210,7 +209,8 @@ func (b *booting) try(ctx context.Context, t *trial) (restarts bool, err error) 
 
 // finish does what is to be done with a machine that still runs.
 func (b *booting) finish(ctx context.Context, g *qemu.Guest, line *detachable, seen *seen) error {
-	if b.Screenshot || b.manager && seen.report.Reached {
+	b.manager = b.manager && seen.report.Reached && seen.report.Target == "graphical.target"
+	if b.Screenshot || b.manager {
 		picture, err := b.picture(ctx, g)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package boot
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image/color"
 	"image/png"
 	"slices"
@@ -11,11 +12,14 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/boot/qemu"
 )
 
-// picture takes pictures of the display until two in a row are the same, and are
-// more than the console that was there before: a display manager is active long
-// before it has drawn itself.
+// picture takes a picture of the display. Where there is a display manager it
+// goes on until two in a row are the same, and are more than the console that was
+// there before: a display manager is active long before it has drawn itself.
 func (b *booting) picture(ctx context.Context, g *qemu.Guest) ([]byte, error) {
 	pace := paceOf(b.accel)
+	if !b.manager {
+		return g.Screenshot(ctx, b.Dir)
+	}
 	b.Stage.Infof("waiting for the display to be drawn")
 	var last []byte
 	for end := time.Now().Add(pace.display); ; {
@@ -23,12 +27,18 @@ func (b *booting) picture(ctx context.Context, g *qemu.Guest) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Equal(picture, last) && drawn(picture) || time.Now().After(end) {
+		if slices.Equal(picture, last) && drawn(picture) {
+			return picture, nil
+		}
+		if time.Now().After(end) {
+			if !drawn(picture) {
+				b.note(fmt.Sprintf("The display manager runs, and has drawn nothing after %v: the picture shows what there is", pace.display))
+			}
 			return picture, nil
 		}
 		last = picture
 		select {
-		case <-time.After(pace.display / 10):
+		case <-time.After(pace.display / 20):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-g.Done():

@@ -29,6 +29,16 @@ func main() {
 		},
 		"halt":    func() error { return unix.Reboot(unix.LINUX_REBOOT_CMD_HALT) },
 		"restart": func() error { return unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) },
+		"restart-in-order": func() error {
+			// As systemd says it: what goes to the terminal comes late, or never.
+			if err := unix.Mknod("/kmsg", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 11))); err != nil {
+				return err
+			}
+			if err := os.WriteFile("/kmsg", []byte("<6>systemd-shutdown[1]: Rebooting.\n"), 0); err != nil {
+				return err
+			}
+			return unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+		},
 	}
 	way, ok := ways[os.Getenv("misbehave")]
 	if !ok {
