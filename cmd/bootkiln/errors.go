@@ -82,7 +82,26 @@ func (e *env) reportTargets(ctx context.Context, command string, err *pipeline.P
 	}
 	if err.Of > 1 {
 		e.print(fmt.Errorf("%d of %d targets failed: %s", len(err.Failed), err.Of, strings.Join(names, ", ")),
-			"the others stand, as result.json says; bring the rest there with 'bootkiln publish --resume'")
+			"the others stand, as result.json says")
+	}
+	return status
+}
+
+// resumableError is what ended a publish whose image is built.
+type resumableError struct {
+	error
+	command string // that goes on from there
+}
+
+func (e *resumableError) Unwrap() error { return e.error }
+
+// conclude reports an error, and says how to go on where the image is not to
+// blame for it. It returns the exit status.
+func (e *env) conclude(ctx context.Context, command string, err error) int {
+	status := e.report(ctx, command, err)
+	r, ok := asError[*resumableError](err)
+	if ok && (status == exitInterrupted || status == exitRegistry || status == exitEnvironment) {
+		fmt.Fprintf(e.text(), "  the image is built: '%s' goes on from there\n", diag.Printable(r.command))
 	}
 	return status
 }

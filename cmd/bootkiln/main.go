@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/bootkiln/bootkiln/pkg/build"
 )
 
@@ -16,6 +18,7 @@ func main() {
 	if build.InitReexec() {
 		return
 	}
+	cobra.EnableCommandSorting = false // the help has them in the order of their use
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the program at once, as if there were no handler.
 	context.AfterFunc(ctx, stop)

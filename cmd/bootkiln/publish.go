@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
@@ -24,26 +27,28 @@ func newPublishCmd(e *env, g *globals) *cobra.Command {
 		Long: `Takes a recipe all the way: it is built, checked, booted in a virtual machine
 (see 'bootkiln boot'), cut into layers (see 'bootkiln chunk'), pushed by digest,
 signed, accepted by the containers policy engine, and only then tagged, the
-floating tag last. Whatever fails on the way, no
-tag names an unsigned image. Needs root.
+floating tag last. Whatever fails on the way, no tag names an unsigned image.
+Needs root, and QEMU unless --boot is off.
 
 What the image is made of (SPDX) and how it came to be (SLSA provenance) is attached
 to it as well. A target may be a place that is no registry, such as
-"oci-archive:FILE"; nothing is signed there. A target that fails keeps no other from
-being published; the exit status and result.json say what stands where.
+"oci-archive:FILE"; nothing is signed there. Before the build
+each target is asked whether it can be written to, and one that cannot ends the run;
+afterwards, a target that fails keeps no other from being published, and the exit
+status and result.json say what stands where.
 
 The output folder has a journal. With --resume, a publish that was cut off goes on
 from there: what was built, checked, booted and cut stays, and nothing is sent that
 the registry has. The targets, tags and key of the recipe may be others by then;
 where anything else that goes into the image has changed, it says so and ends.
 
-With --if-changed, neither signature nor tag is written where the tag that moves
-with every build names the very same image already. With --if-newer, a tag stays
-that names an image which was made later than this one. Both are exit status 0, and
-result.json says so ("unchanged", "kept").`,
+With --if-changed, nothing is written where the tag that moves with every build
+names this very image already, or one that differs from it in its age alone. With
+--if-newer, a tag stays that names an image which was made later than this one. Both
+are exit status 0, and result.json says so ("unchanged", "kept").`,
 		Example: `  bootkiln publish recipe.yaml
   bootkiln publish --resume recipe.yaml
-  bootkiln publish --no-tags recipe.yaml
+  bootkiln publish --if-changed recipe.yaml
   COSIGN_PASSWORD=… bootkiln publish --format json recipe.yaml | jq -r '.published[].digest'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
@@ -104,9 +109,18 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	v.input.NoTags = o.noTags
 	result, err := pipeline.Run(ctx, v.input, v.services)
 	if err := o.conclude(p, result, err); err != nil || o.format.value == formatJSON {
-		return err
+		return o.resumable(err, v.input.Out)
 	}
 	return e.writeResult(result)
+}
+
+// resumable adds to an error how to go on, where out has the journal of a built
+// image.
+func (o *baking) resumable(err error, out string) error {
+	if _, missing := os.Stat(filepath.Join(out, outJournal)); err == nil || missing != nil {
+		return err
+	}
+	return &resumableError{err, "bootkiln publish --resume " + o.recipe}
 }
 
 // publishable reports what publish needs of a recipe and build does not.
@@ -182,7 +196,12 @@ func (e *env) writeResult(r *pipeline.Result) error {
 			return err
 		}
 		if p.Unchanged {
-			if err := e.printf("  unchanged\n"); err != nil {
+			if err := e.printf("  unchanged there already: no tag was written\n"); err != nil {
+				return err
+			}
+		}
+		if len(p.Kept) > 0 {
+			if err := e.printf("  kept      %s: what is there is newer\n", strings.Join(p.Kept, ", ")); err != nil {
 				return err
 			}
 		}
@@ -224,12 +243,19 @@ func switchCommand(p pipeline.Published) string {
 	return "bootc switch --enforce-container-sigpolicy " + p.Repository + ":" + p.Tags[len(p.Tags)-1]
 }
 
+// sizeOf is how large what was published is. An index has no layers of its own.
 func sizeOf(p pipeline.Published) string {
-	word := "layers"
-	if p.Layers == 1 {
-		word = "layer"
+	if p.MediaType == imgspecv1.MediaTypeImageIndex {
+		return "an index of images"
 	}
-	return fmt.Sprintf("%s in %d %s", humanize.Bytes(uint64(p.Size)), p.Layers, word)
+	return fmt.Sprintf("%s in %s", humanize.Bytes(uint64(p.Size)), count(p.Layers, "layer"))
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // summary is the result as Markdown.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
@@ -15,9 +16,10 @@ var published = &pipeline.Result{
 	Published: []pipeline.Published{
 		{
 			Pinned: image.Pinned{Repository: "ghcr.io/me/kiln", Digest: "sha256:12ab", Size: 1_234_567_890, Layers: 12},
-			Signed: true, Verified: true, Engine: pipeline.PolicyEngine, Tags: []string{"1.0.20231114", "latest"}, Unchanged: true,
+			Signed: true, Verified: true, Engine: pipeline.PolicyEngine, Tags: []string{"1.0.20231114", "latest"},
 		},
-		{Pinned: image.Pinned{Repository: "quay.io/me/kiln", Digest: "sha256:34cd", Size: 999, Layers: 1}, Tags: []string{}},
+		{Pinned: image.Pinned{Repository: "quay.io/me/kiln", Digest: "sha256:34cd", Size: 999, Layers: 1}, Tags: []string{}, Kept: []string{"1.0", "latest"}},
+		{Pinned: image.Pinned{Repository: "quay.io/me/index", Digest: "sha256:56ef", MediaType: imgspecv1.MediaTypeImageIndex}, Tags: []string{}, Unchanged: true},
 		{Target: "oci:out/kiln", Error: "no room", Tags: []string{}},
 	},
 	OptionalUnavailable: []string{"rare", "rarer"},
@@ -34,13 +36,17 @@ func TestWriteResult(t *testing.T) {
 ghcr.io/me/kiln:latest
   digest    sha256:12ab
   size      1.2 GB in 12 layers
-  unchanged
   machines  bootc switch --enforce-container-sigpolicy ghcr.io/me/kiln:latest
             the image itself demands no signature of its updates: add to the recipe
             trust: {keys: [cosign.pub], scope: ghcr.io/me/kiln}
 quay.io/me/kiln
   digest    sha256:34cd
   size      999 B in 1 layer
+  kept      1.0, latest: what is there is newer
+quay.io/me/index
+  digest    sha256:56ef
+  size      an index of images
+  unchanged there already: no tag was written
   optional  without rare, rarer
   time      plan 0.0 s, build 62.5 s (62.5 s)
 `
@@ -70,12 +76,15 @@ func TestSummary(t *testing.T) {
 * ` + "`ghcr.io/me/kiln:1.0.20231114`" + `
 * ` + "`ghcr.io/me/kiln:latest`" + `
 
-It was there already.
-
     bootc switch --enforce-container-sigpolicy ghcr.io/me/kiln:latest
 
 ` + "`quay.io/me/kiln@sha256:34cd`" + `, 999 B in 1 layer
 
+
+` + "`quay.io/me/index@sha256:56ef`" + `, an index of images
+
+
+It was there already.
 
 Nothing came to ` + "`oci:out/kiln`" + `.
 

@@ -20,7 +20,7 @@ func run(ctx context.Context, e *env, args []string) int {
 	root := newRootCmd(e)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	return e.report(ctx, cmd.CommandPath(), err)
+	return e.conclude(ctx, cmd.CommandPath(), err)
 }
 
 func newRootCmd(e *env) *cobra.Command {
@@ -36,10 +36,10 @@ only then writes the tags.`,
 		Args: unknownCommand,
 		// Without a command there is nothing to run; cobra checks the arguments of
 		// those commands alone that run something.
-		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		DisableFlagsInUseLine: true,
-		SilenceUsage:          true,
-		SilenceErrors:         true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       readVersion().describe(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			// Checked here and not by cobra, for which it is no usage error.
 			if err := cmd.ValidateFlagGroups(); err != nil {
@@ -57,6 +57,7 @@ only then writes the tags.`,
 	root.SetErr(e.stderr)
 	root.SetFlagErrorFunc(flagError)
 	wrapUsage(root)
+	root.SetVersionTemplate("bootkiln {{.Version}}\n")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "log what the libraries do")
 	root.PersistentFlags().BoolVarP(&g.quiet, "quiet", "q", false, "show nothing but results and problems")
 	root.AddGroup(

@@ -15,9 +15,13 @@ import (
 // helpWidth is how many columns the help takes.
 const helpWidth = 100
 
-// wrapUsage has the descriptions of flags broken at helpWidth.
+// wrapUsage has the descriptions of flags broken at helpWidth, and no line that a
+// command with commands could be used without any: that prints its help.
 func wrapUsage(root *cobra.Command) {
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages |", fmt.Sprintf(".FlagUsagesWrapped %d |", helpWidth)))
+	root.SetUsageTemplate(strings.NewReplacer(
+		".FlagUsages |", fmt.Sprintf(".FlagUsagesWrapped %d |", helpWidth),
+		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
+	).Replace(root.UsageTemplate()))
 }
 
 // flagError makes a wrong flag a usage error, with the flag that was likely
