@@ -65,7 +65,10 @@ does not boot is exit status 4.
 There are three ways in: direct (the root file system on the disk), ostree (a
 deployment of it, as bootc makes it: /usr read-only, /etc merged, /var empty) and
 install (the image installs itself with bootc, and the firmware boots the disk).
-auto is the strongest that is possible; the report says which it was.
+auto is ostree where that is possible, else direct; the report says which it was.
+install runs the image's own programs with all privileges on this machine, so it
+has to be asked for. A guest may restart itself once, in order, as after it has
+labelled its files for SELinux.
 
 KVM is used where a guest really starts with it, else emulation, some ten times
 slower. With --shell the console is shown as it comes, and at the end the

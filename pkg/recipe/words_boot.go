@@ -15,8 +15,8 @@ var bootRecord = record[Boot]{
 		{
 			key: "mode",
 			doc: "The way in: direct has the root file system on the disk as it is, ostree deploys it as bootc does, install lets the image's own " +
-				"bootc write the disk, auto takes the strongest of them that is possible, install before ostree before direct; off does not boot it, and then nobody has seen it boot. " +
-				"Without it, auto.",
+				"bootc write the disk, with all privileges on this machine. auto takes ostree where that is possible, else direct. off does not boot it, " +
+				"and then nobody has seen it boot. Without it, auto.",
 			examples: []string{"ostree", "off"},
 			value:    text(bootModeRule, func(b *Boot) *String { return &b.Mode }),
 		},
