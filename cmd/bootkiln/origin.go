@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,7 +23,10 @@ func tool() string { return "bootkiln-" + readVersion().Version }
 // origin is who makes the project's image, and from what.
 func (e *env) origin(ctx context.Context, p *project) pipeline.Origin {
 	o := e.originHere()
-	o.Recipe, o.Source = recipeDigest(p.sources), e.source(ctx, p.dir)
+	o.Recipe, o.Source, o.File = recipeDigest(p.sources), e.source(ctx, p.dir), filepath.Base(p.recipe.File)
+	if o.Source != nil {
+		o.File = git(ctx, p.dir, "rev-parse", "--show-prefix") + o.File
+	}
 	return o
 }
 

@@ -27,8 +27,11 @@ const (
 
 // Origin is who makes the image, and from what project.
 type Origin struct {
-	// Recipe is the digest of the recipe with all that it includes.
+	// Recipe is the digest of the recipe with all that it includes, and File its
+	// name in its project, "" where there is none: everyone may read it, who need
+	// not know where on this machine that is.
 	Recipe digest.Digest
+	File   string
 	// Source is the commit of the project, nil where that is not known.
 	Source *provenance.Source
 	// Builder is who builds; Invocation names this run of it, "" where nothing
@@ -133,7 +136,7 @@ func (r *run) writeDown(ctx context.Context, img image.Image, reports map[string
 	}
 	built, origin := r.journal.Build, r.in.Origin
 	predicate, err := provenance.Predicate(provenance.Build{
-		Name: name, Recipe: r.in.Recipe.File, RecipeDigest: built.Recipe, Containerfile: built.Containerfile,
+		Name: name, Recipe: origin.File, RecipeDigest: built.Recipe, Containerfile: built.Containerfile,
 		Base:   provenance.Base{Image: built.Base.Image, Digest: baseDigest(built.Base.Digest, built.Base.ID)},
 		Source: origin.Source, Packages: urls, Builder: origin.Builder, Invocation: origin.Invocation,
 		Started: built.Began, Finished: built.Ended, Reports: reports,

@@ -51,7 +51,7 @@ func (r *run) madeOf(ctx context.Context, p image.Pinned, began time.Time) (stat
 	}
 	origin := r.in.Origin
 	predicate, err := provenance.IndexPredicate(provenance.Index{
-		Name: r.in.Recipe.Name.Value, Recipe: r.in.Recipe.File, RecipeDigest: origin.Recipe, Repository: p.Repository, Images: images,
+		Name: r.in.Recipe.Name.Value, Recipe: origin.File, RecipeDigest: origin.Recipe, Repository: p.Repository, Images: images,
 		Source: origin.Source, Builder: origin.Builder, Invocation: origin.Invocation, Started: began, Finished: r.Now(),
 	})
 	return statement{provenance.PredicateType, predicate}, err

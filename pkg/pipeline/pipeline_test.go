@@ -190,7 +190,7 @@ func load(t *testing.T, text string) Input {
 	}
 	return Input{
 		Recipe: r, Project: project, Out: t.TempDir(), Facts: Facts{Time: facts.Time},
-		Origin: Origin{Recipe: digest.FromString(text), Tool: "bootkiln-1", Builder: provenance.Builder{ID: "https://kiln.example"}},
+		Origin: Origin{Recipe: digest.FromString(text), File: "recipe.yaml", Tool: "bootkiln-1", Builder: provenance.Builder{ID: "https://kiln.example"}},
 	}
 }
 

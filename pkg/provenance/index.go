@@ -17,9 +17,8 @@ const IndexBuildType = "https://github.com/bootkiln/bootkiln/index/v1"
 // Index is what is said of an index: which images were brought together. How each
 // of them came to be is said of itself.
 type Index struct {
-	// Name is the image's. Recipe is the file, as it was named, and RecipeDigest
-	// that of the recipe with everything that it includes; both are "" where the
-	// command line names the images.
+	// Name is the image's. Recipe and RecipeDigest are as in [Build], and "" where
+	// the command line names the images.
 	Name, Recipe string
 	RecipeDigest digest.Digest
 	// Repository is where the images and the index are.

@@ -35,8 +35,8 @@ const (
 
 // Build is what is said of a build.
 type Build struct {
-	// Name is the image's, and Recipe the file, as it was named; RecipeDigest is
-	// that of the recipe with everything that it includes.
+	// Name is the image's, and Recipe the file, as its project names it;
+	// RecipeDigest is that of the recipe with everything that it includes.
 	Name, Recipe string
 	RecipeDigest digest.Digest
 	// Containerfile is the digest of the rendered text.

@@ -33,7 +33,7 @@ const (
 )
 
 // requestToken is what a job shows to get an OIDC token.
-const requestToken = "runner"
+const requestToken = "the runner gives no other"
 
 // Sigstore is a running sigstore. It is stopped when the test ends.
 type Sigstore struct {
