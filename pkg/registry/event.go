@@ -59,7 +59,7 @@ func (t *tally) add(e blobEvent) {
 	}
 }
 
-// String is "3 blobs sent (1.2 MiB), 60 there already, 2 taken over from another
+// String is "3 blobs sent (1.2 MB), 60 there already, 2 taken over from another
 // repository".
 func (t *tally) String() string {
 	noun := "blobs"
@@ -68,7 +68,7 @@ func (t *tally) String() string {
 	}
 	text := fmt.Sprintf("%d %s sent", t.steps[blobArrived], noun)
 	if t.bytes > 0 {
-		text += fmt.Sprintf(" (%s)", humanize.IBytes(uint64(t.bytes)))
+		text += fmt.Sprintf(" (%s)", humanize.Bytes(uint64(t.bytes)))
 	}
 	if n := t.steps[blobExists]; n > 0 {
 		text += fmt.Sprintf(", %d there already", n)

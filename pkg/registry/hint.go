@@ -27,6 +27,9 @@ func (s *Session) hint(class Class, err error) string {
 		if strings.Contains(s.host, ".dkr.ecr.") || strings.HasSuffix(s.host, "-docker.pkg.dev") {
 			return "this registry makes no repository by itself: create it first"
 		}
+		if strings.Contains(text, "MANIFEST_UNKNOWN") && s.Repository != "" {
+			return fmt.Sprintf("check the tag or digest: \"bootkiln tags %s\" lists what is there", s.Repository)
+		}
 		return "check the name; some registries want the repository or its project created first"
 	case Immutable:
 		return "choose another tag; the registry is configured to never move one"
@@ -40,7 +43,7 @@ func (s *Session) hint(class Class, err error) string {
 	case TLS:
 		return s.certificateHint(err)
 	case PlainHTTP:
-		return fmt.Sprintf("if that is meant to be so, add to /etc/containers/registries.conf.d/bootkiln.conf:\n"+
+		return fmt.Sprintf("where that is meant to be so, give --tls-verify=false, or add to /etc/containers/registries.conf.d/bootkiln.conf:\n"+
 			"  [[registry]]\n  location = %q\n  insecure = true", s.host)
 	case Unreachable:
 		return fmt.Sprintf("check the name %q, the network, and the proxy settings (HTTPS_PROXY, NO_PROXY)", s.host)
