@@ -5,7 +5,6 @@ package test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -64,7 +63,7 @@ func (x *transaction) whole(t *testing.T, repository string) map[string]digest.D
 		if strings.HasPrefix(tag, "sha256-") {
 			continue
 		}
-		raw := x.named(t, repository, tag)
+		raw := x.registry.named(t, repository, tag)
 		if raw == nil {
 			continue
 		}
@@ -89,31 +88,6 @@ func (x *transaction) whole(t *testing.T, repository string) map[string]digest.D
 		}
 	}
 	return tags
-}
-
-// named returns the manifest that a tag names, nil for one that names none yet:
-// this registry lists a tag before it has written what it names, and answers 404,
-// or 500 where the file is there and empty.
-func (x *transaction) named(t *testing.T, repository, tag string) []byte {
-	t.Helper()
-	resp, err := x.registry.do(t, http.MethodGet, "/v2/"+repository+"/manifests/"+tag, manifestType("Accept"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusInternalServerError:
-		return nil
-	default:
-		t.Errorf("%s:%s: %s", repository, tag, resp.Status)
-		return nil
-	}
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }
 
 // watch looks at the tags all the time until the returned function is called.

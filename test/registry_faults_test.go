@@ -5,9 +5,7 @@ package test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,57 +37,6 @@ func classOf(err error) registry.Class {
 		return e.Class
 	}
 	return ""
-}
-
-// TestRegistryFaultMatrix has each kind of fault once at each stage of a push and
-// a tag, with a real registry. What each ends with forever is pkg/registry's own
-// test. However it ends: the tag names the whole image or nothing, and at most
-// the blob under way was sent again.
-func TestRegistryFaultMatrix(t *testing.T) {
-	b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
-	const size = 300_000
-	l := newLayout(t, layers(3, size), ordinal)
-	n := 0
-	for _, s := range faultproxy.Stages {
-		for _, k := range faultproxy.Kinds(size / 2) {
-			t.Run(s.Name+", "+k.Name, func(t *testing.T) {
-				n++
-				path := fmt.Sprintf("os/matrix-%d", n)
-				b.Mend()
-				b.Forget()
-				b.Fail(t, k.At(s, 1))
-				o := b.options(t)
-				o.Retry.Silence = 100 * time.Millisecond
-				err := b.pushAndTag(t, l, b.Host+"/"+path, o)
-				// What was refused outright, before the right to write was proved or
-				// after the blobs, is the user's to mend; anything else passes.
-				want := map[int]registry.Class{401: registry.Unauthorized, 403: registry.Denied, 404: registry.Missing}[k.Status]
-				if s.Blob || k.Status == 404 && (s == faultproxy.ReadBack || s == faultproxy.TagLook || s == faultproxy.TagBack) {
-					want = ""
-				}
-				if got := classOf(err); got != want || err != nil && got == "" {
-					t.Fatalf("class %q, want %q: %v", got, want, err)
-				}
-				if tagged := slices.Contains(b.registry.tags(t, path), "latest"); err == nil && !tagged {
-					t.Error("there is no tag")
-				} else if tagged && string(b.registry.manifest(t, path, "latest")) != string(b.registry.manifest(t, path, l.manifest.String())) {
-					t.Error("the tag names something else")
-				}
-				if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > l.size()+size+1000 {
-					t.Errorf("%d bytes were sent, of %d", sent, l.size())
-				}
-				// Once more, and all is well, and no blob is sent that arrived.
-				b.Mend()
-				b.Forget()
-				if err := b.pushAndTag(t, l, b.Host+"/"+path, b.options(t)); err != nil {
-					t.Error(err)
-				}
-				if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > 0 && s != faultproxy.Preflight {
-					t.Errorf("%d bytes were sent again", sent)
-				}
-			})
-		}
-	}
 }
 
 // TestRegistryFaults are those that only a real registry has.

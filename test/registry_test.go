@@ -313,6 +313,31 @@ func (r *dockerRegistry) manifest(t testing.TB, repository, reference string) []
 	return r.get(t, http.MethodGet, "/v2/"+repository+"/manifests/"+reference, manifestType("Accept"), nil)
 }
 
+// named returns the manifest that a tag names, nil for one that names none yet:
+// this registry lists a tag before it has written what it names, and answers 404,
+// or 500 where the file is there and empty.
+func (r *dockerRegistry) named(t testing.TB, repository, tag string) []byte {
+	t.Helper()
+	resp, err := r.do(t, http.MethodGet, "/v2/"+repository+"/manifests/"+tag, manifestType("Accept"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusInternalServerError:
+		return nil
+	default:
+		t.Errorf("%s:%s: %s", repository, tag, resp.Status)
+		return nil
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 func (r *dockerRegistry) putManifest(t testing.TB, repository, reference string, content []byte) {
 	t.Helper()
 	r.get(t, http.MethodPut, "/v2/"+repository+"/manifests/"+reference, manifestType("Content-Type"), content)

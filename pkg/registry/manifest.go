@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"regexp"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -61,14 +59,9 @@ func (s *Session) get(ctx context.Context, tagOrDigest string) (image.Pinned, er
 	return pinned(s.Repository, d, got.Manifest)
 }
 
-// fetch reads a manifest. An answer that breaks off is a failure of the way to
-// the registry, which go-containerregistry's error does not tell.
+// fetch reads a manifest.
 func (s *Session) fetch(ctx context.Context, tagOrDigest string) (*remote.Descriptor, error) {
-	got, err := remote.Get(s.reference(tagOrDigest), s.Remote(ctx)...)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = readingError(http.MethodGet, s.url("manifests/"+tagOrDigest), err)
-	}
-	return got, err
+	return remote.Get(s.reference(tagOrDigest), s.Remote(ctx)...)
 }
 
 // reference names a tag or digest of the session's repository.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -105,7 +106,13 @@ func (s *Session) Do(ctx context.Context, op string, f func(ctx context.Context)
 // do is Do, where the right to write may have been proved shortly before.
 func (s *Session) do(ctx context.Context, op string, proved bool, f func(ctx context.Context) error, also ...Class) error {
 	return s.options.retry(ctx, also, func() (bool, error) {
-		return false, s.attend(ctx, op, proved, func(ctx context.Context, _ func()) error { return f(ctx) })
+		err := s.attend(ctx, op, proved, func(ctx context.Context, _ func()) error { return f(ctx) })
+		var known *Error
+		if errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &known) {
+			// Of an answer that breaks off go-containerregistry tells no request.
+			err = s.fail(Transient, op, err)
+		}
+		return false, err
 	})
 }
 

@@ -264,10 +264,11 @@ func (f *Fault) serve(w http.ResponseWriter, req *http.Request, next http.Handle
 	}
 }
 
-// truncate sends an answer whose body is shorter than announced.
+// truncate sends an answer whose body is shorter than announced; one that has none
+// is announced to have one.
 func truncate(w io.Writer, done *httptest.ResponseRecorder) {
 	body := done.Body.Bytes()
-	done.Header().Set("Content-Length", fmt.Sprint(len(body)+1))
+	done.Header().Set("Content-Length", fmt.Sprint(max(len(body), 1)))
 	_, _ = fmt.Fprintf(w, "HTTP/1.1 %d %s\r\n", done.Code, http.StatusText(done.Code))
 	_ = done.Header().Write(w)
 	_, _ = fmt.Fprintf(w, "\r\n%s", body[:len(body)/2])

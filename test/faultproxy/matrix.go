@@ -12,21 +12,23 @@ type Stage struct {
 	Skip int
 	// Blob says that the request belongs to the upload of a blob.
 	Blob bool
+	// Final says that a 404 is taken for the last word.
+	Final bool
 }
 
 // The stages of a push, in order, and those of a tag, up to the one that writes
 // it. Tags are named "latest".
 var (
-	Preflight = Stage{Name: "preflight", Method: http.MethodPost, Path: `/blobs/uploads/$`}
+	Preflight = Stage{Name: "preflight", Method: http.MethodPost, Path: `/blobs/uploads/$`, Final: true}
 	BlobLook  = Stage{Name: "blob look-up", Method: http.MethodHead, Path: `/blobs/sha256:`, Blob: true}
 	// The first blob takes the upload that preflight began.
 	BlobBegin   = Stage{Name: "blob begin", Method: http.MethodPost, Path: `/blobs/uploads/$`, Skip: 1, Blob: true}
 	BlobBody    = Stage{Name: "blob body", Method: http.MethodPatch, Path: `/blobs/uploads/`, Blob: true}
 	BlobEnd     = Stage{Name: "blob end", Method: http.MethodPut, Path: `/blobs/uploads/`, Blob: true}
-	ManifestPut = Stage{Name: "manifest", Method: http.MethodPut, Path: `/manifests/sha256:`}
+	ManifestPut = Stage{Name: "manifest", Method: http.MethodPut, Path: `/manifests/sha256:`, Final: true}
 	ReadBack    = Stage{Name: "read back", Method: http.MethodGet, Path: `/manifests/sha256:`}
 	TagLook     = Stage{Name: "tag look-up", Method: http.MethodGet, Path: `/manifests/latest$`}
-	TagPut      = Stage{Name: "tag", Method: http.MethodPut, Path: `/manifests/latest$`}
+	TagPut      = Stage{Name: "tag", Method: http.MethodPut, Path: `/manifests/latest$`, Final: true}
 	TagBack     = Stage{Name: "tag read back", Method: http.MethodGet, Path: `/manifests/latest$`, Skip: 1}
 
 	Stages = []Stage{Preflight, BlobLook, BlobBegin, BlobBody, BlobEnd, ManifestPut, ReadBack, TagLook, TagPut, TagBack}
