@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"pkg/internal/golden":       {},
 	"pkg/internal/fakeimage":    {"pkg/image"},
 	"pkg/internal/testregistry": {"pkg/image", "test/faultproxy"},
+	"pkg/internal/signbed":      {"pkg/image", "pkg/registry", "pkg/sign", "pkg/internal/testregistry"},
 	"pkg/internal/layermodel":   {"pkg/chunk", "pkg/packagedb"},
 	"pkg/internal/updatecost":   {"pkg/chunk", "pkg/image", "pkg/internal/layermodel"},
 	"pkg/scripttest":            {"pkg/internal/golden", "pkg/internal/fakeimage", "pkg/internal/testregistry", "test/fakesigstore"},

@@ -40,7 +40,7 @@ func (s *Signer) Attest(ctx context.Context, p image.Pinned, predicateType strin
 	return attach(ctx, session, p, o.Retry, attachment{
 		noun: "attestation", op: "attesting",
 		present: func(entity oci.SignedEntity) (bool, error) { return saysSo(ctx, by, entity, text) },
-		make: func(ctx context.Context) (oci.Signature, error) { return s.hand.attest(ctx, predicateType, text) },
+		make:    func(ctx context.Context) (oci.Signature, error) { return s.hand.attest(ctx, predicateType, text) },
 		add: func(ctx context.Context, before oci.SignedEntity, made oci.Signature) (oci.SignedEntity, error) {
 			return mutate.AttachAttestationToEntity(before, made, mutate.WithReplaceOp(replacing{ctx, by, predicateType}))
 		},

@@ -12,6 +12,7 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/signbed"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
@@ -49,9 +50,9 @@ func said(t *testing.T, s *sign.Signer, p image.Pinned, o registry.Options) []st
 func TestAttest(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Token})
-	o := options(t, r)
-	p := push(t, r, o)
-	s, other := signer(t, 0), signer(t, 1)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
+	s, other := signbed.Signer(t, 0), signbed.Signer(t, 1)
 
 	if got := said(t, s, p, o); got != nil {
 		t.Errorf("an image without attestations has %q", got)
@@ -65,7 +66,7 @@ func TestAttest(t *testing.T) {
 	if got, want := said(t, other, p, o), []string{slsa + ` {"b":3}`}; !slices.Equal(got, want) {
 		t.Errorf("the other's attestations are %q, not %q", got, want)
 	}
-	if got := said(t, signer(t, 2), p, o); got != nil {
+	if got := said(t, signbed.Signer(t, 2), p, o); got != nil {
 		t.Errorf("a key that said nothing has said %q", got)
 	}
 
@@ -99,9 +100,9 @@ func TestAttest(t *testing.T) {
 func TestAttestationOfAnother(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
-	s := signer(t, 0)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
+	s := signbed.Signer(t, 0)
 	attest(t, s, p, spdx, `{}`, o)
 	raw, mediaType := r.Manifest("me/os", attTag(p.Digest))
 	another, err := registry.Push(t.Context(), testregistry.NewImage(t, 9, 1, 100), r.Host+"/me/os", o)
@@ -119,14 +120,14 @@ func TestAttestationOfAnother(t *testing.T) {
 func TestAttestMissingImage(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
 	p.Digest = digest.FromString("nothing")
 	var missing *registry.Error
-	if err := signer(t, 0).Attest(t.Context(), p, spdx, []byte(`{}`), o); !errors.As(err, &missing) || missing.Class != registry.Missing {
+	if err := signbed.Signer(t, 0).Attest(t.Context(), p, spdx, []byte(`{}`), o); !errors.As(err, &missing) || missing.Class != registry.Missing {
 		t.Errorf("the error is %v", err)
 	}
-	if err := signer(t, 0).Attest(t.Context(), p, spdx, []byte(`{`), o); err == nil || !strings.HasPrefix(err.Error(), "attesting ") {
+	if err := signbed.Signer(t, 0).Attest(t.Context(), p, spdx, []byte(`{`), o); err == nil || !strings.HasPrefix(err.Error(), "attesting ") {
 		t.Errorf("a predicate that is no JSON is accepted: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/signbed"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
@@ -32,8 +33,8 @@ type keylessBed struct {
 func newKeylessBed(t *testing.T) *keylessBed {
 	t.Helper()
 	b := &keylessBed{s: fakesigstore.New(t), r: testregistry.New(t, testregistry.Options{}), now: time.Now()}
-	b.o = options(t, b.r)
-	b.p = push(t, b.r, b.o)
+	b.o = signbed.Options(t, b.r)
+	b.p = signbed.Push(t, b.r, b.o)
 	b.root, b.fulcio = b.s.Root, b.s.URL
 	return b
 }
@@ -171,7 +172,7 @@ func TestKeyless(t *testing.T) {
 func TestKeylessBesideKey(t *testing.T) {
 	t.Parallel()
 	b := newKeylessBed(t)
-	key, none := signer(t, 0), b.signer(t)
+	key, none := signbed.Signer(t, 0), b.signer(t)
 	for _, s := range []*sign.Signer{key, none, key, none} {
 		if err := s.Sign(t.Context(), b.p, b.o); err != nil {
 			t.Fatal(err)

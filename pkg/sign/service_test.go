@@ -13,6 +13,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/handler"
 
+	"github.com/bootkiln/bootkiln/pkg/internal/signbed"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
 )
@@ -87,8 +88,8 @@ func TestKeyService(t *testing.T) {
 		t.Errorf("the public key is\n%s, not\n%s", s.PublicKey(), want)
 	}
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}

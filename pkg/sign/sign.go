@@ -89,7 +89,7 @@ func (s *Signer) signOne(ctx context.Context, session *registry.Session, p image
 	return attach(ctx, session, p, retry, attachment{
 		noun: "signature", op: "signing",
 		present: func(entity oci.SignedEntity) (bool, error) { return signed(ctx, by, p, entity) },
-		make: func(ctx context.Context) (oci.Signature, error) { return s.sign(ctx, p) },
+		make:    func(ctx context.Context) (oci.Signature, error) { return s.sign(ctx, p) },
 		add: func(_ context.Context, before oci.SignedEntity, made oci.Signature) (oci.SignedEntity, error) {
 			return mutate.AttachSignatureToEntity(before, made)
 		},

@@ -5,11 +5,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,72 +20,16 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/signbed"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
 )
 
-func options(t *testing.T, r *testregistry.Registry) registry.Options {
-	t.Helper()
-	conf := filepath.Join(t.TempDir(), "registries.conf")
-	if err := os.WriteFile(conf, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return registry.Options{
-		AuthFile:         r.WriteAuth(t, testregistry.User, testregistry.Password),
-		CertDir:          filepath.Join(r.WriteCerts(t), r.Host),
-		RegistriesConf:   conf,
-		BlobInfoCacheDir: t.TempDir(),
-		TempDir:          t.TempDir(),
-		Retry:            registry.Retry{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }},
-	}
-}
-
-func push(t *testing.T, r *testregistry.Registry, o registry.Options) image.Pinned {
-	t.Helper()
-	p, err := registry.Push(t.Context(), testregistry.NewImage(t, 1, 2, 1_000), r.Host+"/me/os", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// keys are made once, because a key's password is stretched on purpose.
-var keys = sync.OnceValues(func() ([3]*sign.Signer, error) {
-	var out [3]*sign.Signer
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		return out, err
-	}
-	defer os.RemoveAll(dir)
-	for i := range out {
-		private, _, err := sign.GenerateKeys(dir, strconv.Itoa(i), nil)
-		if err != nil {
-			return out, err
-		}
-		if out[i], err = sign.LoadKey(context.Background(), private, nil); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-})
-
-// signer returns one of three signers with different keys.
-func signer(t *testing.T, i int) *sign.Signer {
-	t.Helper()
-	all, err := keys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all[i]
-}
-
-func sigTag(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) + ".sig" }
-
 // signatures returns the manifest under the signature tag.
 func signatures(t *testing.T, r *testregistry.Registry, d digest.Digest) imgspecv1.Manifest {
 	t.Helper()
-	raw, _ := r.Manifest("me/os", sigTag(d))
+	raw, _ := r.Manifest("me/os", signbed.SignatureTag(d))
 	var m imgspecv1.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
 		t.Fatalf("reading the signatures: %v", err)
@@ -134,13 +74,13 @@ func TestSign(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := testregistry.New(t, testregistry.Options{Auth: auth})
-			o := options(t, r)
-			p := push(t, r, o)
-			s := signer(t, 0)
+			o := signbed.Options(t, r)
+			p := signbed.Push(t, r, o)
+			s := signbed.Signer(t, 0)
 			if err := s.Sign(t.Context(), p, o); err != nil {
 				t.Fatal(err)
 			}
-			if got := r.Tags("me/os"); len(got) != 1 || got[0] != sigTag(p.Digest) {
+			if got := r.Tags("me/os"); len(got) != 1 || got[0] != signbed.SignatureTag(p.Digest) {
 				t.Errorf("tags after signing: %q", got)
 			}
 			m := signatures(t, r, p.Digest)
@@ -163,7 +103,7 @@ func TestSign(t *testing.T) {
 			if err := cosignAccepts(t, p, s, o); err != nil {
 				t.Errorf("cosign refuses: %v", err)
 			}
-			if err := cosignAccepts(t, p, signer(t, 1), o); err == nil {
+			if err := cosignAccepts(t, p, signbed.Signer(t, 1), o); err == nil {
 				t.Error("cosign accepts it with another key")
 			}
 		})
@@ -173,18 +113,18 @@ func TestSign(t *testing.T) {
 func TestSignTwiceIsOneSignature(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
-	s := signer(t, 0)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
+	s := signbed.Signer(t, 0)
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}
-	before, _ := r.Manifest("me/os", sigTag(p.Digest))
+	before, _ := r.Manifest("me/os", signbed.SignatureTag(p.Digest))
 	r.Forget()
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}
-	if after, _ := r.Manifest("me/os", sigTag(p.Digest)); string(after) != string(before) {
+	if after, _ := r.Manifest("me/os", signbed.SignatureTag(p.Digest)); string(after) != string(before) {
 		t.Errorf("signatures changed:\n%s\n%s", before, after)
 	}
 	if n := r.Count("PUT", ""); n != 0 {
@@ -195,9 +135,9 @@ func TestSignTwiceIsOneSignature(t *testing.T) {
 func TestSignKeepsOthers(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
-	signers := []*sign.Signer{signer(t, 0), signer(t, 1), signer(t, 2)}
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
+	signers := []*sign.Signer{signbed.Signer(t, 0), signbed.Signer(t, 1), signbed.Signer(t, 2)}
 	for _, s := range signers {
 		if err := s.Sign(t.Context(), p, o); err != nil {
 			t.Fatal(err)
@@ -218,24 +158,24 @@ func TestSignKeepsOthers(t *testing.T) {
 func TestSignLostToAnother(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
 
-	other := signer(t, 1)
+	other := signbed.Signer(t, 1)
 	if err := other.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}
-	theirs, mediaType := r.Manifest("me/os", sigTag(p.Digest))
+	theirs, mediaType := r.Manifest("me/os", signbed.SignatureTag(p.Digest))
 	overwritten := 0
 	sleep := o.Retry.Sleep
 	o.Retry.Sleep = func(ctx context.Context, d time.Duration) error {
 		if overwritten == 0 {
 			overwritten++
-			r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+			r.PutManifest(t, "me/os", signbed.SignatureTag(p.Digest), mediaType, theirs)
 		}
 		return sleep(ctx, d)
 	}
-	s := signer(t, 0)
+	s := signbed.Signer(t, 0)
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}
@@ -252,24 +192,24 @@ func TestSignLostToAnother(t *testing.T) {
 	rounds := 0
 	o.Retry.Sleep = func(context.Context, time.Duration) error {
 		if rounds++; rounds < 5 {
-			r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+			r.PutManifest(t, "me/os", signbed.SignatureTag(p.Digest), mediaType, theirs)
 		}
 		return nil
 	}
-	if err := signer(t, 2).Sign(t.Context(), p, o); err != nil {
+	if err := signbed.Signer(t, 2).Sign(t.Context(), p, o); err != nil {
 		t.Errorf("a signature that stands is refused: %v", err)
 	}
 	if rounds != 5 {
 		t.Errorf("%d rounds, want 5", rounds)
 	}
-	r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+	r.PutManifest(t, "me/os", signbed.SignatureTag(p.Digest), mediaType, theirs)
 
 	// One that is always overwritten is told so.
 	o.Retry.Sleep = func(context.Context, time.Duration) error {
-		r.PutManifest(t, "me/os", sigTag(p.Digest), mediaType, theirs)
+		r.PutManifest(t, "me/os", signbed.SignatureTag(p.Digest), mediaType, theirs)
 		return nil
 	}
-	err := signer(t, 2).Sign(t.Context(), p, o)
+	err := signbed.Signer(t, 2).Sign(t.Context(), p, o)
 	var e *registry.Error
 	if !errors.As(err, &e) || e.Class != registry.Inconsistent {
 		t.Errorf("%v, want class %s", err, registry.Inconsistent)
@@ -279,8 +219,8 @@ func TestSignLostToAnother(t *testing.T) {
 func TestSignConcurrently(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
 	// Both have read before either writes, and both have written before either
 	// reads again.
 	var read, wrote sync.WaitGroup
@@ -293,7 +233,7 @@ func TestSignConcurrently(t *testing.T) {
 		}
 		read.Wait()
 	})
-	signers := []*sign.Signer{signer(t, 0), signer(t, 1)}
+	signers := []*sign.Signer{signbed.Signer(t, 0), signbed.Signer(t, 1)}
 	errs := make(chan error, 2)
 	for _, s := range signers {
 		o := o
@@ -324,10 +264,10 @@ func TestSignConcurrently(t *testing.T) {
 func TestSignNothing(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	push(t, r, o)
+	o := signbed.Options(t, r)
+	signbed.Push(t, r, o)
 	p := image.Pinned{Repository: r.Host + "/me/os", Digest: digest.FromString("not there")}
-	err := signer(t, 0).Sign(t.Context(), p, o)
+	err := signbed.Signer(t, 0).Sign(t.Context(), p, o)
 	var e *registry.Error
 	if !errors.As(err, &e) || e.Class != registry.Missing {
 		t.Errorf("%v, want class %s", err, registry.Missing)
@@ -340,12 +280,12 @@ func TestSignNothing(t *testing.T) {
 func TestSignSurvivesFaults(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Token})
-	o := options(t, r)
-	p := push(t, r, o)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
 	r.Fail(t, testregistry.Fault{Method: "PUT", Path: `/manifests/sha256-`, Status: 503})
 	r.Fail(t, testregistry.Fault{Method: "GET", Path: `/manifests/sha256-`, Cut: testregistry.Closed})
 	r.Fail(t, testregistry.Fault{Method: "PATCH", Path: `/blobs/uploads/`, Cut: testregistry.Reset, Read: 10})
-	s := signer(t, 0)
+	s := signbed.Signer(t, 0)
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}
@@ -359,13 +299,13 @@ func TestSignSurvivesFaults(t *testing.T) {
 func TestSignIsNotFooledByCopies(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
-	p := push(t, r, o)
-	s := signer(t, 0)
+	o := signbed.Options(t, r)
+	p := signbed.Push(t, r, o)
+	s := signbed.Signer(t, 0)
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
 	}
-	copied, mediaType := r.Manifest("me/os", sigTag(p.Digest))
+	copied, mediaType := r.Manifest("me/os", signbed.SignatureTag(p.Digest))
 	for name, target := range map[string]struct {
 		seed       uint64
 		repository string
@@ -374,11 +314,11 @@ func TestSignIsNotFooledByCopies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.PutManifest(t, target.repository, sigTag(q.Digest), mediaType, copied)
+		r.PutManifest(t, target.repository, signbed.SignatureTag(q.Digest), mediaType, copied)
 		if err := s.Sign(t.Context(), q, o); err != nil {
 			t.Fatal(err)
 		}
-		raw, _ := r.Manifest(target.repository, sigTag(q.Digest))
+		raw, _ := r.Manifest(target.repository, signbed.SignatureTag(q.Digest))
 		var m imgspecv1.Manifest
 		if err := json.Unmarshal(raw, &m); err != nil || len(m.Layers) != 2 {
 			t.Errorf("%s: %d signatures, want its own beside the copied one: %v", name, len(m.Layers), err)
@@ -393,7 +333,7 @@ func TestSignIsNotFooledByCopies(t *testing.T) {
 func TestSignIndex(t *testing.T) {
 	t.Parallel()
 	r := testregistry.New(t, testregistry.Options{})
-	o := options(t, r)
+	o := signbed.Options(t, r)
 	var inner []image.Pinned
 	for seed := range uint64(3) {
 		p, err := registry.Push(t.Context(), testregistry.NewImage(t, seed, 1, 100), r.Host+"/me/os", o)
@@ -419,7 +359,7 @@ func TestSignIndex(t *testing.T) {
 		entry(inner[2], "unknown", "unknown"))
 	signedOnes := []image.Pinned{index, inner[0], nested, inner[1]}
 
-	s := signer(t, 0)
+	s := signbed.Signer(t, 0)
 	for range 2 {
 		if err := s.Sign(t.Context(), index, o); err != nil {
 			t.Fatal(err)
@@ -427,7 +367,7 @@ func TestSignIndex(t *testing.T) {
 	}
 	var want []string
 	for _, p := range signedOnes {
-		want = append(want, sigTag(p.Digest))
+		want = append(want, signbed.SignatureTag(p.Digest))
 		if n := len(signatures(t, r, p.Digest).Layers); n != 1 {
 			t.Errorf("%s has %d signatures", p, n)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bootkiln/bootkiln/pkg/image"
+	"github.com/bootkiln/bootkiln/pkg/internal/signbed"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/trust"
@@ -81,7 +82,7 @@ func TestChangesAreObeyed(t *testing.T) {
 	}
 	b.sign(t, b.s)
 	unsigned, wrong, outside := push("me/unsigned"), push("me/wrong"), push("else/os")
-	if err := signer(t, 1).Sign(t.Context(), wrong, b.o); err != nil {
+	if err := signbed.Signer(t, 1).Sign(t.Context(), wrong, b.o); err != nil {
 		t.Fatal(err)
 	}
 	for name, standing := range map[string]string{"nothing": "", "Debian's": debian, "strict": strict} {
@@ -137,7 +138,7 @@ func TestChangesAreObeyed(t *testing.T) {
 
 func TestChangesConflict(t *testing.T) {
 	t.Parallel()
-	one, two := signer(t, 0).PublicKey(), signer(t, 1).PublicKey()
+	one, two := signbed.Signer(t, 0).PublicKey(), signbed.Signer(t, 1).PublicKey()
 	p := trust.Policy{Scope: "ghcr.io/me", Keys: [][]byte{one}}
 	for name, tt := range map[string]struct {
 		path, content, says string

@@ -2,15 +2,12 @@ package trust_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/golden"
+	"github.com/bootkiln/bootkiln/pkg/internal/signbed"
 	"github.com/bootkiln/bootkiln/pkg/internal/testregistry"
 	"github.com/bootkiln/bootkiln/pkg/registry"
 	"github.com/bootkiln/bootkiln/pkg/sign"
@@ -129,53 +127,8 @@ type bed struct {
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	r := testregistry.New(t, testregistry.Options{Auth: testregistry.Basic})
-	conf := filepath.Join(t.TempDir(), "registries.conf")
-	if err := os.WriteFile(conf, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b := &bed{r: r, s: signer(t, 0), o: registry.Options{
-		AuthFile:         r.WriteAuth(t, testregistry.User, testregistry.Password),
-		CertDir:          filepath.Join(r.WriteCerts(t), r.Host),
-		RegistriesConf:   conf,
-		BlobInfoCacheDir: t.TempDir(),
-		TempDir:          t.TempDir(),
-		Retry:            registry.Retry{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }},
-	}}
-	var err error
-	if b.p, err = registry.Push(t.Context(), testregistry.NewImage(t, 1, 2, 1_000), r.Host+"/me/os", b.o); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// keys are made once, because a key's password is stretched on purpose.
-var keys = sync.OnceValues(func() ([2]*sign.Signer, error) {
-	var out [2]*sign.Signer
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		return out, err
-	}
-	defer os.RemoveAll(dir)
-	for i := range out {
-		private, _, err := sign.GenerateKeys(dir, strconv.Itoa(i), nil)
-		if err != nil {
-			return out, err
-		}
-		if out[i], err = sign.LoadKey(context.Background(), private, nil); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-})
-
-// signer returns one of two signers with different keys.
-func signer(t *testing.T, i int) *sign.Signer {
-	t.Helper()
-	all, err := keys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all[i]
+	o := signbed.Options(t, r)
+	return &bed{r: r, s: signbed.Signer(t, 0), o: o, p: signbed.Push(t, r, o)}
 }
 
 func (b *bed) sign(t *testing.T, s *sign.Signer) {
@@ -193,8 +146,6 @@ func (b *bed) options(keys ...*sign.Signer) trust.Options {
 	return o
 }
 
-func sigTag(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) + ".sig" }
-
 func wantClass(t *testing.T, err error, class trust.Class) {
 	t.Helper()
 	var e *trust.VerificationError
@@ -208,12 +159,12 @@ func TestVerify(t *testing.T) {
 	b := newBed(t)
 	wantClass(t, trust.Verify(t.Context(), b.p, b.options(b.s)), trust.Unsigned)
 	b.sign(t, b.s)
-	for name, keys := range map[string][]*sign.Signer{"its key": {b.s}, "one of two keys": {signer(t, 1), b.s}} {
+	for name, keys := range map[string][]*sign.Signer{"its key": {b.s}, "one of two keys": {signbed.Signer(t, 1), b.s}} {
 		if err := trust.Verify(t.Context(), b.p, b.options(keys...)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	wantClass(t, trust.Verify(t.Context(), b.p, b.options(signer(t, 1))), trust.WrongKey)
+	wantClass(t, trust.Verify(t.Context(), b.p, b.options(signbed.Signer(t, 1))), trust.WrongKey)
 
 	for name, scope := range map[string]string{"registry": b.r.Host, "repository": b.r.Host + "/me/os"} {
 		o := b.options(b.s)
@@ -283,26 +234,26 @@ func TestVerifyTampered(t *testing.T) {
 		t.Parallel()
 		b := newBed(t)
 		b.sign(t, b.s)
-		sig, sigType := b.r.Manifest("me/os", sigTag(b.p.Digest))
+		sig, sigType := b.r.Manifest("me/os", signbed.SignatureTag(b.p.Digest))
 		evil, err := registry.Push(t.Context(), testregistry.NewImage(t, 2, 1, 1_000), b.p.Repository, b.o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.r.PutManifest(t, "me/os", sigTag(evil.Digest), sigType, sig)
+		b.r.PutManifest(t, "me/os", signbed.SignatureTag(evil.Digest), sigType, sig)
 		wantClass(t, trust.Verify(t.Context(), evil, b.options(b.s)), trust.Tampered)
 	})
 	t.Run("payload changed", func(t *testing.T) {
 		t.Parallel()
 		b := newBed(t)
 		b.sign(t, b.s)
-		raw, _ := b.r.Manifest("me/os", sigTag(b.p.Digest))
+		raw, _ := b.r.Manifest("me/os", signbed.SignatureTag(b.p.Digest))
 		var m imgspecv1.Manifest
 		if err := json.Unmarshal(raw, &m); err != nil {
 			t.Fatal(err)
 		}
 		m.Layers[0].Annotations["dev.cosignproject.cosign/signature"] = "MEUCIQ=="
 		changed, _ := json.Marshal(m)
-		b.r.PutManifest(t, "me/os", sigTag(b.p.Digest), imgspecv1.MediaTypeImageManifest, changed)
+		b.r.PutManifest(t, "me/os", signbed.SignatureTag(b.p.Digest), imgspecv1.MediaTypeImageManifest, changed)
 		err := trust.Verify(t.Context(), b.p, b.options(b.s))
 		var e *trust.VerificationError
 		if !errors.As(err, &e) {
@@ -323,8 +274,8 @@ func TestVerifyWrongIdentity(t *testing.T) {
 	if other.Digest != b.p.Digest {
 		t.Fatalf("digests differ: %s, %s", other, b.p)
 	}
-	raw, mediaType := b.r.Manifest("me/os", sigTag(b.p.Digest))
-	b.r.PutManifest(t, "me/copy", sigTag(b.p.Digest), mediaType, raw)
+	raw, mediaType := b.r.Manifest("me/os", signbed.SignatureTag(b.p.Digest))
+	b.r.PutManifest(t, "me/copy", signbed.SignatureTag(b.p.Digest), mediaType, raw)
 	wantClass(t, trust.Verify(t.Context(), other, b.options(b.s)), trust.WrongIdentity)
 }
 
@@ -451,7 +402,7 @@ func TestVerifyIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As if somebody had put another image into an index that is signed.
-	theirs := signer(t, 1)
+	theirs := signbed.Signer(t, 1)
 	if err := theirs.Sign(t.Context(), b.p, b.o); err != nil {
 		t.Fatal(err)
 	}
@@ -476,7 +427,7 @@ func TestAuthors(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	dir := t.TempDir()
-	policy := trust.Policy{Scope: b.r.Host + "/me", Keys: [][]byte{b.s.PublicKey(), signer(t, 1).PublicKey()}}
+	policy := trust.Policy{Scope: b.r.Host + "/me", Keys: [][]byte{b.s.PublicKey(), signbed.Signer(t, 1).PublicKey()}}
 	if err := policy.Write(dir, dir); err != nil {
 		t.Fatal(err)
 	}
