@@ -14,9 +14,9 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/boot"
 )
 
-// TestGraphicalBoot builds the graphical example and boots it to its login
-// screen, of which there is a picture. It takes a quarter of an hour, so it goes
-// with the matrix.
+// TestGraphicalBoot builds the graphical example, as bootc would deploy it, and
+// boots it to its login screen, of which there is a picture. It takes five to
+// twelve minutes in emulation, so it goes with the matrix.
 func TestGraphicalBoot(t *testing.T) {
 	if *matrixFile == "" {
 		return

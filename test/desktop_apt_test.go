@@ -84,7 +84,9 @@ func TestDesktopOfDebian(t *testing.T) {
 			"etc/hostname":                    "kiln\n",
 			"etc/timezone":                    "Asia/Seoul\n",
 			"etc/X11/default-display-manager": "/usr/sbin/lightdm\n",
-			"usr/lib/systemd/system-preset/10-bootkiln-desktop.preset":              "enable lightdm.service\n",
+			"usr/lib/systemd/system-preset/10-bootkiln-desktop.preset": "enable lightdm.service\n",
+			"usr/lib/tmpfiles.d/bootkiln-display-manager.conf": "d /var/lib/lightdm 0750 lightdm lightdm -\n" +
+				"d /var/lib/lightdm-data 0755 root root -\n",
 			"usr/share/lightdm/lightdm.conf.d/50-bootkiln.conf":                     "[Seat:*]\nuser-session=kiosk\n",
 			"usr/lib/environment.d/50-bootkiln-input-method.conf":                   "XMODIFIERS=@im=ibus\nQT_IM_MODULE=ibus\n",
 			"etc/gtk-4.0/settings.ini":                                              "[Settings]\ngtk-im-module=ibus\n",

@@ -54,6 +54,9 @@ func TestDisplayManagerScript(t *testing.T) {
 		"usr/lib/systemd/system/bootkiln-flatpak.timer":       read(t, "../pkg/plan/scripts/flatpak.timer"),
 		"usr/bin/bootkiln-flatpak":                            "#!/bin/sh\n",
 		"usr/share/accountsservice/user-templates/additional": "[User]\n",
+		"var/lib/sddm/.config":                                "",
+		"var/cache/sddm/kept":                                 "",
+		"usr/lib/tmpfiles.d/sddm.conf":                        "d /var/cache/sddm 0711 sddm sddm\n#d /var/lib/sddm\nd /var/lib/sddm-data -\n",
 	})
 	p.run(t, 0, `SYSTEMD_OFFLINE=1 systemctl enable site-greeter.service
 install -m 0755 /usr/bin/bootkiln-flatpak /usr/libexec/bootkiln-flatpak
@@ -65,6 +68,7 @@ bash $s/display-manager.sh --session=plasma sddm.service`,
 			"usr/lib/systemd/system-preset/10-bootkiln-desktop.preset": "enable sddm.service\ndisable gdm.service\ndisable site-greeter.service\n",
 			"usr/lib/tmpfiles.d/bootkiln-session.conf": "f /var/lib/sddm/state.conf 0644 sddm sddm - " +
 				"[Last]\\nSession=/usr/share/wayland-sessions/plasma.desktop\\n\n",
+			"usr/lib/tmpfiles.d/bootkiln-display-manager.conf": "d /var/lib/sddm 0755 root root -\n",
 		})
 		for _, unit := range []string{"bootkiln-flatpak.service", "bootkiln-flatpak.timer"} {
 			if out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", "--root="+root, unit).CombinedOutput(); err != nil || len(out) > 0 {
