@@ -2,10 +2,10 @@ package boot
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/boot/disk"
 	"github.com/bootkiln/bootkiln/pkg/boot/guest"
+	"github.com/bootkiln/bootkiln/pkg/image"
 )
 
 // Verdict is how a boot ended, in one word.
@@ -110,19 +110,6 @@ type Console struct {
 	Omitted int64 `json:"omitted,omitempty"`
 }
 
-// name is the image's for people: of one in a store, what it is called there.
-func (r *Result) name() string {
-	name, stored := strings.CutPrefix(r.Image, "containers-storage:")
-	if !stored {
-		return r.Image
-	}
-	if _, after, ok := strings.Cut(name, "]"); ok {
-		name = after
-	}
-	name, _, _ = strings.Cut(name, "@")
-	return name
-}
-
 // Err is nil for an image that booted, else a [*FailedError].
 func (r *Result) Err() error {
 	if r.Verdict != Failed {
@@ -139,5 +126,5 @@ type FailedError struct {
 
 // Error names the image and the class of the failure.
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("image %q does not boot: %s", e.Result.name(), e.Result.Failure.Class.Summary())
+	return fmt.Sprintf("image %q does not boot: %s", image.Called(e.Result.Image), e.Result.Failure.Class.Summary())
 }

@@ -3,6 +3,8 @@ package boot
 import (
 	"fmt"
 	"strings"
+
+	"github.com/bootkiln/bootkiln/pkg/image"
 )
 
 // The files of a result in the output folder; see also [ScreenshotName].
@@ -18,9 +20,9 @@ func (r *Result) Text() string {
 		fmt.Fprintf(&b, "  %-10s  %s\n", name, fmt.Sprintf(format, args...))
 	}
 	if r.Failure == nil {
-		fmt.Fprintf(&b, "%s boots: %s after %.0f s\n", r.name(), r.reached(), r.Seconds)
+		fmt.Fprintf(&b, "%s boots: %s after %.0f s\n", image.Called(r.Image), r.reached(), r.Seconds)
 	} else {
-		fmt.Fprintf(&b, "%s does not boot: %s\n", r.name(), r.Failure.Class.Summary())
+		fmt.Fprintf(&b, "%s does not boot: %s\n", image.Called(r.Image), r.Failure.Class.Summary())
 		wrap(&b, "  ", r.Failure.Explanation)
 		if r.Failure.Hint != "" {
 			wrap(&b, "  ", "hint: "+r.Failure.Hint)

@@ -62,7 +62,4 @@ func TestErr(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if r := (&Result{Image: "containers-storage:[overlay@/a+/b]localhost/kiln:latest@0123"}); r.name() != "localhost/kiln:latest" {
-		t.Errorf("it is called %q", r.name())
-	}
 }

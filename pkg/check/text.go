@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/image"
 )
 
 // shown is how many findings of one rule the text has.
@@ -110,7 +111,7 @@ func (r *Report) summary() string {
 	if found == nil {
 		found = []string{"nothing found"}
 	}
-	return fmt.Sprintf("%s: %s (%s)\n", printable(r.Image), strings.Join(found, ", "), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s: %s (%s)\n", printable(image.Called(r.Image)), strings.Join(found, ", "), strings.Join(parts, ", "))
 }
 
 func plural(n int, word string) string {

@@ -136,7 +136,7 @@ func (r *run) build(ctx context.Context, f *containerfile.File) (img image.Image
 				return err
 			}
 			r.result.Image = img.Location()
-			st.Infof("%s was built already", img.Location())
+			st.Infof("%s was built already", image.Called(img.Location()))
 			return nil
 		}
 		began := r.Now()
