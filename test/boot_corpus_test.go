@@ -82,7 +82,7 @@ var corpus = []specimen{
 		name: "no driver of the disk", mutate: func(m *mutant) { m.cutInitramfs("/virtio_blk.ko") },
 		direct: boot.NoRoot, ostree: boot.NoRoot,
 	},
-	{name: "no driver of the disk, which systemd alone waits for", mutate: func(m *mutant) { // as with dracut 104 and later
+	{name: "no driver of a disk that systemd alone waits for", mutate: func(m *mutant) { // as with dracut 104 and later
 		m.cutInitramfs("/virtio_blk.ko")
 		m.write(kargsConf, "kargs = [\"rd.systemd.mask=dracut-initqueue.service\"]\n")
 	}, direct: boot.NoRoot, ostree: boot.NoRoot},

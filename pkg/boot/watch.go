@@ -167,11 +167,15 @@ func (w *watch) wait(
 			return s
 		case o := <-observed:
 			s.take(o)
-			if s.report.Shell || s.report.TimedOut {
-				return s
-			}
-			// It could not be asked; the console goes on.
 			observed = nil
+			switch {
+			case s.report.TimedOut, s.report.Shell && !s.unasked:
+				return s
+			case s.report.Shell:
+				// Most likely the machine has ended, which is told in a moment.
+				settled = time.After(settling)
+			}
+			// Where it could not be asked, the console goes on.
 		case c := <-final:
 			after := settling
 			if c == Emergency && s.report == nil {

@@ -182,6 +182,30 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// The channel of a machine that restarts may end before the machine's end is told.
+func TestChannelEndsFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		console, other := net.Pipe()
+		channel, _ := net.Pipe()
+		ended := make(chan qemu.Ending, 1)
+		w := &watch{
+			console: newConsole(), log: newConsoleLog(9, 9), pace: paceOf(qemu.TCG), timeout: time.Hour,
+			observe: func(context.Context, io.ReadWriter) (*guest.Report, error) {
+				return &guest.Report{Shell: true, State: "starting"}, io.EOF
+			},
+		}
+		time.AfterFunc(time.Second, func() {
+			ended <- qemu.Reset
+			other.Close()
+		})
+		s := w.run(t.Context(), machine{Console: console, Channel: channel, Ended: ended})
+		if class, _ := classOf(s); class != Reboots {
+			t.Errorf("got %q", class)
+		}
+	})
+}
+
 func TestWatchIsInterrupted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -187,6 +187,35 @@ func TestGuestThatHangs(t *testing.T) {
 	})
 }
 
+// Of a guest that goes down nothing is concluded: it may come back.
+func TestGuestThatGoesDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for state, job := range map[string]string{"active": "\nJob=7", "inactive": "\nJob=0"} {
+			conn, start := io.ReadWriteCloser(nil), time.Now()
+			s := &shell{t: t, answer: func(command string) (reply, bool) {
+				r := booted(command)
+				switch {
+				case strings.Contains(command, "-p NJobs"):
+					r.output = "SystemState=stopping\nNJobs=9"
+				case strings.Contains(command, "emergency.target"):
+					r.output = strings.Replace(r.output, "ActiveState=active\nJob=", "ActiveState="+state+job, 1)
+				case time.Since(start) > 40*time.Second:
+					conn.Close()
+				case strings.HasPrefix(command, "timeout 5 "):
+					time.Sleep(6 * time.Second)
+				}
+				return r, true
+			}}
+			conn = s.connect()
+			report, err := Observe(t.Context(), conn, Options{})
+			if err == nil || report.Lost || report.State != "stopping" || time.Since(start) < 40*time.Second {
+				t.Errorf("%s: after %s %+v, %v", state, time.Since(start), report, err)
+			}
+		}
+	})
+}
+
 // A guest that waits for ever is not waited for, one that works is.
 func TestGuestThatStalls(t *testing.T) {
 	t.Parallel()

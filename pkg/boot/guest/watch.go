@@ -107,6 +107,12 @@ func (w *watcher) judge(manager properties, units []properties) bool {
 	if isUnitName(target["Id"]) {
 		r.Target = target["Id"]
 	}
+	if r.State == "stopping" {
+		// It goes down, with all that was reached. Whether it comes back is told
+		// by others.
+		w.decided = time.Time{}
+		return false
+	}
 	for _, u := range units[1:] {
 		if u["ActiveState"] == "active" && u["Id"] != r.Target {
 			r.Emergency = true
