@@ -4,6 +4,7 @@ package test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -101,8 +102,13 @@ func TestPublishToSeveralTargets(t *testing.T) {
 	if tags := x.whole(t, "os/mirror"); len(tags) != 1 {
 		t.Errorf("the mirror has %v", tags)
 	}
-	for _, place := range []string{"oci-archive:" + places + "/image-12.tar", "docker-archive:" + places + "/docker.tar", "oci:" + places + "/layout", name} {
+	for place, foreign := range map[string]string{
+		"oci-archive:" + places + "/image-12.tar": "", "docker-archive:" + places + "/docker.tar": "", "oci:" + places + "/layout": "",
+		name: "containers-storage:" + name + ":latest",
+	} {
 		bootkiln(t, "check", place).want(t, 0)
+		// Debian's skopeo reads all of it.
+		skopeo(t, "copy", "--quiet", cmp.Or(foreign, place), "dir:"+t.TempDir())
 	}
 	x.Mend()
 	x.Forget()

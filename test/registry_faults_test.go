@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	digest "github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -99,7 +101,7 @@ func TestRegistryFaults(t *testing.T) {
 }
 
 // TestRegistryDiskFull has a registry whose file system holds one layer, and not
-// two.
+// two; when it holds two, the other one is sent and no more.
 func TestRegistryDiskFull(t *testing.T) {
 	disk := t.TempDir()
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=12m"); err != nil {
@@ -111,12 +113,29 @@ func TestRegistryDiskFull(t *testing.T) {
 		}
 	})
 	b := newRegistryBed(t, registryConfig{storage: "filesystem: {rootdirectory: " + disk + "}"})
-	err := b.pushAndTag(t, newLayout(t, layers(2, 8<<20), ordinal), b.name, b.options(t))
+	l := newLayout(t, layers(2, 8<<20), ordinal)
+	err := b.pushAndTag(t, l, b.name, b.options(t))
 	if classOf(err) != registry.Quota {
 		t.Errorf("class %q: %v", classOf(err), err)
 	}
 	if tags := b.registry.tags(t, b.repository); len(tags) != 0 {
 		t.Errorf("tags %q", tags)
+	}
+	if err := unix.Mount("", disk, "", unix.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+	arrived := int64(0)
+	for _, r := range b.Requests() {
+		if query, err := url.ParseQuery(r.Query); err == nil && r.Method == http.MethodPut && r.Status == http.StatusCreated {
+			arrived += l.blobs[digest.Digest(query.Get("digest"))]
+		}
+	}
+	b.Forget()
+	if err := b.pushAndTag(t, l, b.name, b.options(t)); err != nil {
+		t.Error(err)
+	}
+	if sent := b.Sent(http.MethodPatch, ""); sent > l.size()-arrived {
+		t.Errorf("%d bytes were sent, of %d, of which %d had arrived", sent, l.size(), arrived)
 	}
 }
 
