@@ -5,16 +5,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
 )
 
-var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+var fence = regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
 
 // blocks returns the fenced blocks of a Markdown file that are in a language.
 func blocks(t *testing.T, file, language string) []string {
@@ -42,23 +44,102 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	seen := 0
 	for _, file := range append(files, "../../README.md") {
-		for _, block := range append(blocks(t, file, "sh"), blocks(t, file, "yaml")...) {
+		for _, block := range slices.Concat(blocks(t, file, "sh"), blocks(t, file, "yaml"), blocks(t, file, "console")) {
 			for line := range strings.Lines(block) {
-				line, _, _ = strings.Cut(line, " #")
-				words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "sudo "))
-				if len(words) == 0 || words[0] != "bootkiln" {
+				words, ok := commandLine(line)
+				if !ok {
 					continue
 				}
 				seen++
-				if err := typed(words[1:]); err != nil {
+				if err := typed(words); err != nil {
 					t.Errorf("%s: %q: %v", file, strings.TrimSpace(line), err)
 				}
 			}
 		}
 	}
-	if seen < 10 {
+	if seen < 20 {
 		t.Errorf("found %d commands only; are they no longer in blocks of the language sh?", seen)
 	}
+}
+
+// So does each that the help of a command has as an example.
+func TestHelpExamples(t *testing.T) {
+	t.Parallel()
+	for _, cmd := range everyCommand(newRootCmd(&env{})) {
+		seen := 0
+		for line := range strings.Lines(strings.ReplaceAll(cmd.Example, "\\\n", " ")) {
+			words, ok := commandLine(line)
+			if !ok {
+				continue
+			}
+			seen++
+			if err := typed(words); err != nil {
+				t.Errorf("%s: %q: %v", cmd.CommandPath(), strings.TrimSpace(line), err)
+			}
+		}
+		if seen == 0 {
+			t.Errorf("the help of %q has no example", cmd.CommandPath())
+		}
+	}
+}
+
+// everyCommand returns a command and those below it, but cobra's own.
+func everyCommand(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
+	for _, c := range cmd.Commands() {
+		all = append(all, everyCommand(c)...)
+	}
+	return all
+}
+
+// Each command has a row, and each row a command.
+func TestDocumentedTable(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## Commands\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	table, _, _ = strings.Cut(table, "\n### ")
+	rows := map[string]bool{}
+	for line := range strings.Lines(table) {
+		row, ok := strings.CutPrefix(line, "| `")
+		if !ok {
+			continue
+		}
+		first, _, _ := strings.Cut("`"+row, " | ")
+		for _, m := range regexp.MustCompile("`([a-z]+)[^`]*`").FindAllStringSubmatch(first, -1) {
+			rows[m[1]] = true
+		}
+	}
+	for _, c := range newRootCmd(&env{}).Commands() {
+		if !rows[c.Name()] {
+			t.Errorf("no row is about %q", c.Name())
+		}
+		delete(rows, c.Name())
+	}
+	delete(rows, "completion") // cobra adds it when it runs
+	for name := range rows {
+		t.Errorf("the row of %q is about no command", name)
+	}
+}
+
+// commandLine takes the words behind "bootkiln" out of a line for a shell; ok is
+// false where there are none.
+func commandLine(line string) (words []string, ok bool) {
+	line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "$ "), " #")
+	for _, end := range []string{" | ", " >"} {
+		line, _, _ = strings.Cut(line, end)
+	}
+	words = strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(line))
+	for len(words) > 0 && (words[0] == "sudo" || strings.HasPrefix(words[0], "--preserve-env=") || regexp.MustCompile("^[A-Z_]+=").MatchString(words[0])) {
+		words = words[1:]
+	}
+	if len(words) == 0 || words[0] != "bootkiln" {
+		return nil, false
+	}
+	return words[1:], true
 }
 
 // typed says what is wrong with a command line, without its program.
