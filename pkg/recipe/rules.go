@@ -189,6 +189,11 @@ var (
 		inspect: inspectSize,
 	}
 
+	layerSizeRule = &rule{
+		what: "the size of a layer", form: "a number and a unit, of 1MiB or more, as in 512MiB",
+		pattern: sizeRule.pattern, longest: sizeRule.longest, inspect: inspectLayerSize,
+	}
+
 	checkRule = &rule{
 		what: "the ID of a check", form: "as \"bootkiln check --list\" prints it",
 		pattern: whole(`[a-z0-9]+(?:-[a-z0-9]+)*`), longest: 64,

@@ -51,6 +51,19 @@ func parseSize(text string) (bytes int64, ok bool) {
 	return 0, false
 }
 
+// leastLayer is what the planner of layers can work with.
+const leastLayer = 1 << 20
+
+func inspectLayerSize(text string, in *source) *fault {
+	if f := inspectSize(text, in); f != nil {
+		return f
+	}
+	if n, _ := parseSize(text); n < leastLayer {
+		return &fault{why: "so small none is cut"}
+	}
+	return nil
+}
+
 func inspectSize(text string, _ *source) *fault {
 	if n, ok := parseSize(text); ok {
 		if n == 0 {

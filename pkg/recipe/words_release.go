@@ -43,7 +43,7 @@ var chunkRecord = record[Chunk]{
 			key:      "largest",
 			doc:      "The most that one layer may hold, compressed, because registries end an upload after some minutes. Without it, 512MiB.",
 			examples: []string{"512MiB"},
-			value:    size(sizeRule, func(c *Chunk) (*int64, *diag.Pos) { return &c.Largest, &c.LargestPos }),
+			value:    size(layerSizeRule, func(c *Chunk) (*int64, *diag.Pos) { return &c.Largest, &c.LargestPos }),
 		},
 	},
 }
