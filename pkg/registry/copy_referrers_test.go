@@ -115,8 +115,10 @@ func TestCopyReferrersInPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := testregistry.Fault{Method: http.MethodGet, Path: "/referrers/" + p.Digest.String(), Status: http.StatusOK, Body: raw,
-			Header: http.Header{"Content-Type": {imgspecv1.MediaTypeImageIndex}}}
+		f := testregistry.Fault{
+			Method: http.MethodGet, Path: "/referrers/" + p.Digest.String(),
+			Status: http.StatusOK, Header: http.Header{"Content-Type": {imgspecv1.MediaTypeImageIndex}}, Body: raw,
+		}
 		if link != "" {
 			f.Header.Set("Link", "<"+link+">; rel=\"next\"")
 		}
