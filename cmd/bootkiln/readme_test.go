@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,8 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/bootkiln/bootkiln/pkg/boot"
+	"github.com/bootkiln/bootkiln/pkg/check"
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/diff"
+	"github.com/bootkiln/bootkiln/pkg/host"
+	"github.com/bootkiln/bootkiln/pkg/pipeline"
 	"github.com/bootkiln/bootkiln/pkg/recipe"
+	"github.com/bootkiln/bootkiln/pkg/registry"
 )
 
 var fence = regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
@@ -122,6 +130,77 @@ func TestDocumentedTable(t *testing.T) {
 	delete(rows, "completion") // cobra adds it when it runs
 	for name := range rows {
 		t.Errorf("the row of %q is about no command", name)
+	}
+}
+
+// reports are what commands print as JSON.
+var reports = map[string][]any{
+	"validate": {diag.Diagnostic{}}, "plan": {diag.Diagnostic{}},
+	"build": {pipeline.Result{}}, "publish": {pipeline.Result{}}, "push": {pipeline.Result{}}, "index": {pipeline.Result{}},
+	"check": {check.Report{}}, "explain": {check.Rule{}}, "boot": {boot.Result{}}, "chunk": {chunk.Report{}}, "diff": {diff.Report{}}, "verify": {verified{}},
+	"copy": {copied{}}, "tags": {registry.Tagged{}}, "prune": {pruned{}}, "policy": {policyResult{}}, "doctor": {host.Finding{}}, "version": {versionInfo{}},
+}
+
+// Each command with a report in JSON has a row about it, and what is in the row is
+// in the report.
+func TestDocumentedReports(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n### Reports for programs\n")
+	table, _, _ = strings.Cut(table, "\n### ")
+	quoted := regexp.MustCompile("`([A-Za-z]+)`")
+	rows := map[string]bool{}
+	for line := range strings.Lines(table) {
+		row, ok := strings.CutPrefix(line, "| `")
+		if !ok {
+			continue
+		}
+		of, has, _ := strings.Cut("`"+row, " | ")
+		for _, command := range quoted.FindAllStringSubmatch(of, -1) {
+			rows[command[1]] = true
+			names := map[string]bool{}
+			for _, report := range reports[command[1]] {
+				jsonNames(reflect.TypeOf(report), names)
+			}
+			for _, name := range quoted.FindAllStringSubmatch(has, -1) {
+				if !names[name[1]] {
+					t.Errorf("the report of %q has no %q", command[1], name[1])
+				}
+			}
+		}
+	}
+	for _, cmd := range newRootCmd(&env{}).Commands() {
+		f, ok := cmd.Flags().Lookup("format"), false
+		if f != nil {
+			flag, is := f.Value.(*formatFlag)
+			ok = is && slices.Contains(flag.allowed, formatJSON)
+		}
+		if ok != rows[cmd.Name()] {
+			t.Errorf("%q has a report: %t, and a row: %t", cmd.Name(), ok, !ok)
+		}
+	}
+}
+
+// jsonNames collects the names that a type has in JSON, also those inside.
+func jsonNames(of reflect.Type, names map[string]bool) {
+	switch of.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Array:
+		jsonNames(of.Elem(), names)
+	case reflect.Struct:
+		for i := range of.NumField() {
+			field := of.Field(i)
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name == "-" || names[name] && name != "" {
+				continue
+			}
+			if name != "" {
+				names[name] = true
+			}
+			jsonNames(field.Type, names)
+		}
 	}
 }
 
