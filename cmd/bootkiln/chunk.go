@@ -75,10 +75,10 @@ that has them does not get them a second time.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.to, "to", "", "where the layout goes, as oci:DIR")
-	cmd.Flags().StringVar(&o.previous, "previous", "", "image that machines have now")
+	cmd.Flags().StringVar(&o.previous, "previous", "", "image that machines have now, of any kind that IMAGE may be")
 	cmd.Flags().IntVar(&o.layers, "layers", chunk.DefaultLayers, "the most layers")
-	cmd.Flags().StringVar(&o.largest, "largest", "512MiB", "the most that one layer may hold, compressed")
-	cmd.Flags().StringVar(&o.cache, "cache", "", "folder for layers, for the next run")
+	cmd.Flags().StringVar(&o.largest, "largest", "512MiB", "the most that one layer may hold, compressed: 1MiB or more")
+	cmd.Flags().StringVar(&o.cache, "cache", "", "folder that keeps layers for the next run (default: see above)")
 	cobra.CheckErr(cmd.MarkFlagDirname("cache"))
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("previous", noCompletion))
 	o.registry.register(cmd)
@@ -111,8 +111,11 @@ func (o *chunkOptions) run(ctx context.Context) (err error) {
 		return err
 	}
 	largest, err := humanize.ParseBytes(o.largest)
-	if err != nil || largest == 0 || largest > 1<<40 {
+	if err != nil || largest > 1<<40 {
 		return hinted(&usageError{fmt.Errorf("--largest %q is no size", o.largest)}, "write a number and a unit, as in 512MiB")
+	}
+	if largest < chunk.LeastLargest {
+		return hinted(&usageError{fmt.Errorf("--largest %q is less than a layer can be cut to", o.largest)}, "write 1MiB or more")
 	}
 	if o.layers < fewestLayers || o.layers > mostLayers {
 		return &usageError{fmt.Errorf("--layers %d: an image has from %d to %d layers", o.layers, fewestLayers, mostLayers)}
@@ -133,7 +136,7 @@ func (o *chunkOptions) run(ctx context.Context) (err error) {
 	if o.previous != "" {
 		previous, closer, err := openImage(ctx, o.previous, o.store.options(e, nil), options, nil)
 		if err != nil {
-			return err
+			return fmt.Errorf("opening what --previous names (leave it out where nothing is published yet): %w", err)
 		}
 		defer closer.Close()
 		rewrite.Previous = previous
@@ -160,8 +163,10 @@ func (o *chunkOptions) folder() (string, error) {
 	switch {
 	case o.to == "":
 		return "", hinted(&usageError{errors.New("nowhere to write the layers to")}, "say --to oci:DIR")
-	case !ok || dir == "":
-		return "", hinted(&usageError{fmt.Errorf("--to %q is no OCI layout", o.to)}, "write oci:"+strings.TrimPrefix(dir, "oci:")+" for the folder; 'bootkiln push' brings it to a registry")
+	case !ok && strings.Contains(o.to, ":"), ok && dir == "":
+		return "", hinted(&usageError{fmt.Errorf("--to %q is no OCI layout", o.to)}, "name a folder, as oci:DIR; 'bootkiln push' brings it to a registry")
+	case !ok:
+		return "", hinted(&usageError{fmt.Errorf("--to %q is no OCI layout", o.to)}, "write oci:"+o.to+" for the folder")
 	case strings.Contains(dir, ":"):
 		return "", hinted(&usageError{fmt.Errorf("--to %q: the layout has one image, without a name", o.to)}, "write oci:"+strings.Split(dir, ":")[0])
 	}

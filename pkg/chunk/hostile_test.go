@@ -116,6 +116,9 @@ func TestOtherOptions(t *testing.T) {
 	t.Parallel()
 	img := fakeimage.New(t, imgspecv1.Image{}, twoPackages("1"))
 	before, many := rewrite(t, img, chunk.RewriteOptions{})
+	if _, _, err := chunk.Rewrite(t.Context(), img, t.TempDir(), chunk.RewriteOptions{Options: chunk.Options{Largest: 5}}); err == nil {
+		t.Error("layers of 5 bytes")
+	}
 	_, few := rewrite(t, img, chunk.RewriteOptions{Previous: before, Options: chunk.Options{Layers: 4}})
 	if len(few.Layers) > 4 || len(many.Layers) <= 4 {
 		t.Errorf("%d layers, and %d before", len(few.Layers), len(many.Layers))

@@ -67,6 +67,9 @@ const (
 	// DefaultLargest is what a slow line uploads within the ten minutes that
 	// registries give a request.
 	DefaultLargest = 512 << 20
+	// LeastLargest is the least that [Options.Largest] may be: the finer files
+	// are cut, the longer it takes to place them.
+	LeastLargest = 1 << 20
 
 	defaultEvery   = 30 * day
 	defaultHorizon = 7

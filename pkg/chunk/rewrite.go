@@ -205,6 +205,9 @@ func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, er
 			})
 		}
 	}
+	if o.Largest != 0 && o.Largest < LeastLargest {
+		return nil, fmt.Errorf("layers of at most %d bytes: they have to hold %d", o.Largest, LeastLargest)
+	}
 	if o.Layers == 0 {
 		o.Layers = DefaultLayers
 	}
