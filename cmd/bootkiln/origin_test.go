@@ -65,7 +65,9 @@ func TestOriginOfACommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"init", "--quiet"}, {"add", "."}, {"remote", "add", "origin", "https://me:secret@github.com/me/os.git"},
+		{"init", "--quiet"},
+		{"add", "."},
+		{"remote", "add", "origin", "https://me:secret@github.com/me/os.git"},
 		{"-c", "user.name=me", "-c", "user.email=me@example.org", "commit", "--quiet", "--message", "an image"},
 	} {
 		cmd := exec.Command("git", args...)
