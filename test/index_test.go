@@ -107,8 +107,13 @@ func TestSeveralPlatforms(t *testing.T) {
 	}
 	c := s.cosign(t, sigstore)
 	for _, asked := range []struct{ image, attestation string }{
-		{s.name + ":latest", ""}, {s.name + ":latest", "slsaprovenance1"}, {own.String(), ""}, {own.String(), "spdxjson"},
-		{other.String(), ""}, {other.String(), "spdxjson"}, {other.String(), "slsaprovenance1"},
+		{s.name + ":latest", ""},
+		{s.name + ":latest", "slsaprovenance1"},
+		{own.String(), ""},
+		{own.String(), "spdxjson"},
+		{other.String(), ""},
+		{other.String(), "spdxjson"},
+		{other.String(), "slsaprovenance1"},
 	} {
 		if err := c.byKey(s.keys.public, asked.image, asked.attestation); err != nil {
 			t.Errorf("by the key: %v", err)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -51,34 +50,28 @@ func Push(t testing.TB, r *testregistry.Registry, o registry.Options) image.Pinn
 // Keys is how many signers there are.
 const Keys = 3
 
-// made once, because a key's password is stretched on purpose.
-var made = sync.OnceValues(func() ([Keys]*sign.Signer, error) {
-	var out [Keys]*sign.Signer
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		return out, err
-	}
-	defer os.RemoveAll(dir)
-	for i := range out {
-		private, _, err := sign.GenerateKeys(dir, strconv.Itoa(i), nil)
-		if err != nil {
-			return out, err
-		}
-		if out[i], err = sign.LoadKey(context.Background(), private, nil); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-})
+// signers are made once, because a key's password is stretched on purpose.
+var (
+	mu      sync.Mutex
+	signers [Keys]*sign.Signer
+)
 
 // Signer returns one of the signers, whose keys differ: the i-th, from 0.
 func Signer(t testing.TB, i int) *sign.Signer {
 	t.Helper()
-	all, err := made()
+	mu.Lock()
+	defer mu.Unlock()
+	if signers[i] != nil {
+		return signers[i]
+	}
+	private, _, err := sign.GenerateKeys(t.TempDir(), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all[i]
+	if signers[i], err = sign.LoadKey(t.Context(), private, nil); err != nil {
+		t.Fatal(err)
+	}
+	return signers[i]
 }
 
 // SignatureTag is where an image's signatures are.
