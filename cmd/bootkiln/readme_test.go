@@ -133,6 +133,30 @@ func TestDocumentedTable(t *testing.T) {
 	}
 }
 
+// The picture of the packages has each of them.
+func TestDocumentedPackages(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, picture, _ := strings.Cut(string(text), "\ncmd/bootkiln/ ")
+	picture, _, _ = strings.Cut(picture, "\n```")
+	found, err := filepath.Glob("../../pkg/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 50 {
+		t.Fatalf("found %d files only", len(found))
+	}
+	for _, file := range found {
+		name := filepath.Base(filepath.Dir(file))
+		if !regexp.MustCompile(`(?m)^  (?:\w+/, )*` + name + `/`).MatchString(picture) {
+			t.Errorf("nothing says what %q is", filepath.Dir(file))
+		}
+	}
+}
+
 // reports are what commands print as JSON.
 var reports = map[string][]any{
 	"validate": {diag.Diagnostic{}}, "plan": {diag.Diagnostic{}},
