@@ -60,7 +60,8 @@ Layers that have not changed come out of a folder with those of earlier runs,
 at most 8 GiB: --cache, else $XDG_CACHE_HOME/bootkiln/chunks. With --cache ""
 there is none. They are also taken from a --previous that is an OCI layout here.
 A machine that has neither compresses them again, to the same bytes: a registry
-that has them does not get them a second time.`,
+that has them does not get them a second time. 'bootkiln publish', which knows
+where the image goes, leaves out what is there.`,
 		Example: `  bootkiln chunk localhost/centos-kde --to oci:out/layout
   bootkiln chunk localhost/centos-kde --to oci:new --previous docker://ghcr.io/me/centos-kde:latest
   bootkiln chunk oci:built --to oci:chunked --layers 64 --largest 256MiB --format json`,
@@ -74,11 +75,11 @@ that has them does not get them a second time.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&o.to, "to", "", "where the layout goes, as oci:DIR")
-	cmd.Flags().StringVar(&o.previous, "previous", "", "image that machines have now, of any kind that IMAGE may be")
+	cmd.Flags().StringVar(&o.to, "to", "", "where the layout goes, as `oci:DIR`")
+	cmd.Flags().StringVar(&o.previous, "previous", "", "`image` that machines have now, of any kind that IMAGE may be")
 	cmd.Flags().IntVar(&o.layers, "layers", chunk.DefaultLayers, "the most layers")
-	cmd.Flags().StringVar(&o.largest, "largest", "512MiB", "the most that one layer may hold, compressed: 1MiB or more")
-	cmd.Flags().StringVar(&o.cache, "cache", "", "folder that keeps layers for the next run (default: see above)")
+	cmd.Flags().StringVar(&o.largest, "largest", "512MiB", "the most that one layer may hold, compressed, a `size`: 1MiB or more")
+	cmd.Flags().StringVar(&o.cache, "cache", "", "`folder` that keeps layers for the next run (default: see above)")
 	cobra.CheckErr(cmd.MarkFlagDirname("cache"))
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("previous", noCompletion))
 	o.registry.register(cmd)

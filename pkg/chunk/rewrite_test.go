@@ -14,6 +14,7 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
 )
 
@@ -109,6 +110,36 @@ func TestNoLayerHoldsIt(t *testing.T) {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// TestSparseFile has a file with a hole on the disk.
+func TestSparseFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "disk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 64 << 20
+	for _, at := range []int64{0, size / 2, size - 3} {
+		if _, err := f.WriteAt([]byte("abc"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	source, err := image.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunked, report := rewrite(t, source, chunk.RewriteOptions{})
+	if diff := cmp.Diff(listingOf(t, source), listingOf(t, chunked)); diff != "" {
+		t.Errorf("files (-folder +layers):\n%s", diff)
+	}
+	if report.Size > 64<<10 {
+		t.Errorf("%d bytes for a hole", report.Size)
 	}
 }
 
