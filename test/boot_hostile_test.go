@@ -51,7 +51,7 @@ func TestBootMisbehaves(t *testing.T) {
 		more   []string
 	}{
 		{"flood", boot.NoLogin, 1, []string{"--timeout", "60s"}},
-		{"hang", boot.NoLogin, 1, []string{"--timeout", "60s"}},
+		{"hang", boot.NoLogin, 1, []string{"--timeout", "30s"}},
 		{"halt", boot.PowersOff, 1, nil},
 		{"restart", boot.Reboots, 1, nil},
 		{"restart-in-order", boot.Reboots, 2, nil},

@@ -17,25 +17,23 @@ type pace struct {
 	// device is how long the initramfs waits for a disk, and emergency how long
 	// systemd may take to say what led to its emergency shell.
 	device, emergency time.Duration
-	// still is how long an initramfs may neither do nor say anything, before it
-	// waits for what does not come.
-	still time.Duration
 	// display is how long a display manager may take to draw itself.
 	display time.Duration
 }
 
 func paceOf(a qemu.Accel) pace {
 	if a == qemu.KVM {
-		return pace{first: 30 * time.Second, silence: 2 * time.Minute, device: 45 * time.Second, emergency: 30 * time.Second, still: 30 * time.Second, display: 20 * time.Second}
+		return pace{first: 30 * time.Second, silence: 2 * time.Minute, device: 45 * time.Second, emergency: 30 * time.Second, display: 20 * time.Second}
 	}
 	// An emulator on a busy machine needs minutes for what takes seconds: there
 	// disks were seen to appear two minutes after they were waited for.
-	return pace{first: 2 * time.Minute, silence: 10 * time.Minute, device: 5 * time.Minute, emergency: 2 * time.Minute, still: time.Minute, display: 5 * time.Minute}
+	return pace{first: 2 * time.Minute, silence: 10 * time.Minute, device: 5 * time.Minute, emergency: 2 * time.Minute, display: 5 * time.Minute}
 }
 
-// resting is how long a system may neither do nor say anything. Before it, after
-// 90 seconds, systemd gives up to wait for a device, and says so.
-const resting = 2 * time.Minute
+// resting is how long a machine may neither do nor say anything. What systemd
+// waits for in vain it gives up before, and says so: a device after 90 seconds, a
+// network after 120.
+const resting = 150 * time.Second
 
 // settling is how long a console is still read after it said what is final: the
 // lines that follow belong to it.
@@ -207,12 +205,8 @@ func (w *watch) wait(
 				s.silent, s.neverSpoke = true, spoken == 0
 				return s
 			}
-			still := resting
-			if w.console.inInitramfs() {
-				still = w.pace.still
-			}
 			// What is not a line is but drawn again, as by systemd while it waits.
-			if settled == nil && idle.stands(w.console.said()+asked.Load(), still) {
+			if settled == nil && idle.stands(w.console.said()+asked.Load(), resting) {
 				s.waits = true
 				return s
 			}

@@ -140,7 +140,7 @@ func TestWatch(t *testing.T) {
 				_, _ = io.WriteString(p.console, "\r[ *** ] A start job is running")
 				time.Sleep(time.Second)
 			}
-		}, nil, NoRoot, 65 * time.Second},
+		}, nil, NoRoot, 185 * time.Second},
 		"works in its initramfs": {func(p *played) {
 			p.says("[    3.1] systemd[1]: Running in initrd.")
 		}, nil, Hung, 2*time.Minute + time.Second},
@@ -151,7 +151,7 @@ func TestWatch(t *testing.T) {
 				_, _ = io.WriteString(p.console, ".")
 				time.Sleep(time.Second)
 			}
-		}, nil, Hung, 155 * time.Second},
+		}, nil, Hung, 185 * time.Second},
 		"hangs once it is there": {boots, func(ctx context.Context) *guest.Report {
 			<-ctx.Done()
 			return good
