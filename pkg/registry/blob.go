@@ -37,8 +37,8 @@ type transfer struct {
 	has, best int64
 	// sent is how many bytes went into connections, over all tries.
 	sent atomic.Int64
-	// broken says that the last try ended while the body was sent, longest how
-	// much of it had gone out then, at most over all tries.
+	// broken says that the last try, or the earlier process, ended while the body
+	// was sent; longest is how much of it had gone out then, at most over all tries.
 	broken  bool
 	longest int64
 	// lost is how many bytes the registry did not keep, over all tries.
@@ -57,7 +57,7 @@ func (t *transfer) recall() {
 	}
 	t.remembered = t.u.s.options.Uploads.Get(t.u.s.Repository, t.blob.digest)
 	if at, err := url.Parse(t.remembered); err == nil && t.remembered != "" {
-		t.location = at
+		t.location, t.broken = at, true
 	}
 }
 
