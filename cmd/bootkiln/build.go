@@ -39,12 +39,12 @@ type baking struct {
 
 func (o *baking) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVarP(&o.tag, "tag", "t", "", "name of the image in the store (default: localhost/NAME:latest)")
-	fl.StringVar(&o.out, "out", "", "folder for the Containerfile, log, report and result (default: out/NAME)")
-	fl.StringVar(&o.isolation, "isolation", string(build.IsolationAuto), "how steps run: oci, chroot, or auto, which is oci where a runtime works")
+	fl.StringVarP(&o.tag, "tag", "t", "", "`name` of the image in the store (default: localhost/NAME:latest)")
+	fl.StringVar(&o.out, "out", "", "`folder` for the Containerfile, log, report and result (default: out/NAME)")
+	fl.StringVar(&o.isolation, "isolation", string(build.IsolationAuto), "the `way` that steps run: oci, chroot, or auto, which is oci where a runtime works")
 	fl.BoolVar(&o.noCache, "no-cache", false, "run every step again")
-	fl.StringArrayVar(&o.cache.From, "cache-from", nil, "repository to take results of steps from, which another machine brought there")
-	fl.StringArrayVar(&o.cache.To, "cache-to", nil, "repository to bring the results of steps to; a place of its own, not the image's")
+	fl.StringArrayVar(&o.cache.From, "cache-from", nil, "`repository` to take results of steps from, which another machine brought there")
+	fl.StringArrayVar(&o.cache.To, "cache-to", nil, "`repository` to bring the results of steps to; a place of its own, not the image's")
 	fl.BoolVar(&o.cachePrivate, "cache-private", false, "not everyone can pull from the repositories of --cache-to")
 	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)

@@ -69,12 +69,12 @@ an annotation for each rule.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&o.rootfs, "rootfs", "", "folder that holds a root file system")
-	cmd.Flags().StringVar(&o.base, "base", "", "image that it is made from: rights that programs have there are no finding")
-	cmd.Flags().StringArrayVar(&o.rules.Repositories, "published", nil, "repository that machines update from (default: that of an image in a registry)")
-	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "rule not to apply")
-	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "rule whose findings are warnings")
-	cmd.Flags().StringArrayVar(&o.rules.Error, "error", nil, "rule whose findings are errors")
+	cmd.Flags().StringVar(&o.rootfs, "rootfs", "", "`folder` that holds a root file system")
+	cmd.Flags().StringVar(&o.base, "base", "", "`image` that it is made from: rights that programs have there are no finding")
+	cmd.Flags().StringArrayVar(&o.rules.Repositories, "published", nil, "`repository` that machines update from (default: that of an image in a registry)")
+	cmd.Flags().StringArrayVar(&o.rules.Skip, "skip", nil, "`rule` not to apply")
+	cmd.Flags().StringArrayVar(&o.rules.Warn, "warn", nil, "`rule` whose findings are warnings")
+	cmd.Flags().StringArrayVar(&o.rules.Error, "error", nil, "`rule` whose findings are errors")
 	cmd.Flags().BoolVar(&o.list, "list", false, "print the rules")
 	o.registry.register(cmd)
 	o.store.register(cmd)

@@ -66,7 +66,7 @@ workflow with the newest one.`,
 			return o.run()
 		},
 	}
-	cmd.Flags().StringVar(&o.branch, "branch", "main", "the branch that is published")
+	cmd.Flags().StringVar(&o.branch, "branch", "main", "the `branch` that is published")
 	return cmd
 }
 

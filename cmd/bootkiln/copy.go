@@ -78,11 +78,11 @@ The credentials of --creds are for TARGET, and for SOURCE in the same registry.`
 		},
 	}
 	fl := cmd.Flags()
-	o.targetFlags.register(cmd, "a further tag", "TARGET")
+	o.targetFlags.register(cmd, "a further `tag`", "TARGET")
 	fl.BoolVar(&o.allTags, "all-tags", false, "copy every tag of SOURCE, a repository, to the same tag")
-	fl.StringArrayVar(&o.match, "match", nil, "with --all-tags: a pattern of the tags to copy, as '10.*'")
-	fl.StringVar(&o.key, "key", "", "file with the public key that SOURCE must be signed with")
-	fl.StringVar(&o.sourceCreds, "source-creds", "", "USER:PASSWORD for the registry of SOURCE")
+	fl.StringArrayVar(&o.match, "match", nil, "with --all-tags: a `pattern` of the tags to copy, as '10.*'")
+	fl.StringVar(&o.key, "key", "", "`file` with the public key that SOURCE must be signed with")
+	fl.StringVar(&o.sourceCreds, "source-creds", "", "`USER:PASSWORD` for the registry of SOURCE")
 	o.registry.register(cmd)
 	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)

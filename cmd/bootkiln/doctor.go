@@ -34,8 +34,8 @@ status 1 where a build would fail.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&o.out, "out", "out", "output folder to look at")
-	cmd.Flags().StringArrayVar(&o.platforms, "platform", nil, "a platform to build for, as linux/arm64 (default: this machine's)")
+	cmd.Flags().StringVar(&o.out, "out", "out", "output `folder` to look at")
+	cmd.Flags().StringArrayVar(&o.platforms, "platform", nil, "a `platform` to build for, as linux/arm64 (default: this machine's)")
 	o.store.register(cmd)
 	o.format.register(cmd, formatText, formatJSON)
 	return cmd

@@ -58,7 +58,7 @@ of each platform. There has to be one for each of the recipe's platforms.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&o.recipe, "recipe", "", "recipe that says where the index goes, its tags and what to sign with")
+	fl.StringVar(&o.recipe, "recipe", "", "`recipe` that says where the index goes, its tags and what to sign with")
 	fl.StringArrayVarP(&o.tags, "tag", "t", nil, tagWords)
 	o.signing.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("recipe", "tag")

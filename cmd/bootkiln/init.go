@@ -56,10 +56,10 @@ The templates:
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&o.template, "template", "", "what to begin with")
-	fl.StringVar(&o.name, "name", "", "the image's name (default: the folder's)")
-	fl.StringVar(&o.registry, "registry", scaffold.DefaultRegistry, "where the image goes: a registry and its owner")
-	fl.StringVar(&o.ci, "ci", "", "write a workflow too: github")
+	fl.StringVar(&o.template, "template", "", "the `template` to begin with")
+	fl.StringVar(&o.name, "name", "", "the image's `name` (default: the folder's)")
+	fl.StringVar(&o.registry, "registry", scaffold.DefaultRegistry, "where the image goes: a `registry` and its owner")
+	fl.StringVar(&o.ci, "ci", "", "write a workflow for a `service` too: github")
 	fl.BoolVar(&o.noKeys, "no-keys", false, "make no key pair")
 	for flag, values := range map[string][]string{"template": names, "ci": {ciGitHub}} {
 		cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))

@@ -34,7 +34,7 @@ for. Existing files are never replaced.`,
 			return o.run()
 		},
 	}
-	cmd.Flags().StringVar(&o.prefix, "prefix", "cosign", "name of the files, without .key and .pub")
+	cmd.Flags().StringVar(&o.prefix, "prefix", "cosign", "`name` of the files, without .key and .pub")
 	return cmd
 }
 

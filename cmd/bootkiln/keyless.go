@@ -46,9 +46,9 @@ type identityFlags struct {
 
 func (f *identityFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.subject, "certificate-identity", "", "whom the certificate of a signature without a key names")
-	fl.StringVar(&f.issuer, "certificate-oidc-issuer", "", "who vouches for that identity, an https address")
-	fl.StringVar(&f.trustedRoot, "trusted-root", "", "file with the authorities and logs of sigstore (default: fetched, or "+trustedRootVariable+")")
+	fl.StringVar(&f.subject, "certificate-identity", "", "the `identity` that the certificate of a signature without a key has")
+	fl.StringVar(&f.issuer, "certificate-oidc-issuer", "", "who vouches for that identity, an https `address`")
+	fl.StringVar(&f.trustedRoot, "trusted-root", "", "`file` with the authorities and logs of sigstore (default: fetched, or "+trustedRootVariable+")")
 	cmd.MarkFlagsRequiredTogether("certificate-identity", "certificate-oidc-issuer")
 }
 

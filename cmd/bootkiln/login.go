@@ -37,7 +37,7 @@ and skopeo find them too (containers-auth.json(5)).`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVarP(&o.username, "username", "u", "", "user name (default: asked for)")
+	cmd.Flags().StringVarP(&o.username, "username", "u", "", "user `name` (default: asked for)")
 	cmd.Flags().BoolVar(&o.passwordStdin, "password-stdin", false, "read the password or token from standard input")
 	o.registry.registerAccess(cmd)
 	return cmd
@@ -118,6 +118,6 @@ func newLogoutCmd(e *env) *cobra.Command {
 			return e.printf("logged out of %s\n", args[0])
 		},
 	}
-	cmd.Flags().StringVar(&flags.authFile, "authfile", "", "file with the registries' passwords (default: as containers-auth.json(5) says)")
+	cmd.Flags().StringVar(&flags.authFile, "authfile", "", "`file` with the registries' passwords (default: as containers-auth.json(5) says)")
 	return cmd
 }

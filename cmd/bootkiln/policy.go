@@ -54,10 +54,10 @@ Prints the command that makes a bootc machine follow the image.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVar(&o.keys, "key", nil, "file with a public key; a signature by one of several is enough")
-	fl.StringVar(&o.scope, "scope", "", "registry or namespace whose images must all be signed (default: the repository)")
-	fl.StringVar(&o.to, "to", "/etc", "folder that the files are for")
-	fl.StringVar(&o.etc, "etc", "", "where that folder will be when the policy is read (default: where it is)")
+	fl.StringArrayVar(&o.keys, "key", nil, "`file` with a public key; a signature by one of several is enough")
+	fl.StringVar(&o.scope, "scope", "", "`registry` or namespace whose images must all be signed (default: the repository)")
+	fl.StringVar(&o.to, "to", "/etc", "`folder` that the files are for")
+	fl.StringVar(&o.etc, "etc", "", "where that `folder` will be when the policy is read (default: where it is)")
 	fl.BoolVar(&o.replace, "replace", false, "put the demand in the place of another for the same scope")
 	fl.BoolVar(&o.yes, "yes", false, "write, instead of showing what would be written")
 	cmd.MarkFlagsOneRequired("key")

@@ -53,8 +53,8 @@ Not every registry deletes in this way. GHCR and Docker Hub do not; Distribution
 	}
 	fl := cmd.Flags()
 	fl.IntVar(&o.keepLast, "keep-last", 0, "keep so many of the newest images")
-	fl.StringVar(&o.keepWithin, "keep-within", "", "keep what was made within that time: 36h, 30d, 8w")
-	fl.StringArrayVar(&o.keep, "keep", nil, "keep images with a tag of this pattern, as 'stable*'")
+	fl.StringVar(&o.keepWithin, "keep-within", "", "keep what was made within that `time`: 36h, 30d, 8w")
+	fl.StringArrayVar(&o.keep, "keep", nil, "keep images with a tag of this `pattern`, as 'stable*'")
 	fl.BoolVar(&o.yes, "yes", false, "delete, instead of saying what would go")
 	cmd.MarkFlagsOneRequired("keep-last", "keep-within", "keep")
 	o.registry.register(cmd)

@@ -54,7 +54,7 @@ public, go nowhere without --private, but to this machine.`,
 		},
 	}
 	o.targetFlags.register(cmd, tagWords, "REF")
-	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "rule of 'bootkiln check' not to apply")
+	cmd.Flags().StringArrayVar(&o.skip, "skip", nil, "`rule` of 'bootkiln check' not to apply")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("skip", completeRule))
 	registerConditions(cmd, &o.ifChanged, &o.ifNewer)
 	o.boot.register(cmd, pipeline.BootAuto)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
 	"github.com/bootkiln/bootkiln/pkg/check"
@@ -88,6 +89,11 @@ func TestHelpExamples(t *testing.T) {
 		if seen == 0 {
 			t.Errorf("the help of %q has no example", cmd.CommandPath())
 		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if name, _ := pflag.UnquoteUsage(f); strings.HasPrefix(name, "string") {
+				t.Errorf("the help of %q does not say what --%s takes: `quote` the word for it", cmd.CommandPath(), f.Name)
+			}
+		})
 	}
 }
 

@@ -24,9 +24,9 @@ type registryFlags struct {
 func (f *registryFlags) register(cmd *cobra.Command) {
 	f.registerAccess(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.creds, "creds", "", "USER:PASSWORD for the registry; better --creds-stdin, which no list of processes shows")
+	fl.StringVar(&f.creds, "creds", "", "`USER:PASSWORD` for the registry; better --creds-stdin, which no list of processes shows")
 	fl.BoolVar(&f.credsStdin, "creds-stdin", false, "read USER:PASSWORD from standard input")
-	fl.StringVar(&f.tmpDir, "tmpdir", "", "folder for layers that wait for their upload (default: /var/tmp)")
+	fl.StringVar(&f.tmpDir, "tmpdir", "", "`folder` for layers that wait for their upload (default: /var/tmp)")
 	cmd.MarkFlagsMutuallyExclusive("creds", "creds-stdin")
 }
 
@@ -34,8 +34,8 @@ func (f *registryFlags) register(cmd *cobra.Command) {
 // another way.
 func (f *registryFlags) registerAccess(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.authFile, "authfile", "", "file with the registries' passwords (default: as containers-auth.json(5) says)")
-	fl.StringVar(&f.certDir, "cert-dir", "", "folder with the certificates of registries (default: as containers-certs.d(5) says)")
+	fl.StringVar(&f.authFile, "authfile", "", "`file` with the registries' passwords (default: as containers-auth.json(5) says)")
+	fl.StringVar(&f.certDir, "cert-dir", "", "`folder` with the certificates of registries (default: as containers-certs.d(5) says)")
 	fl.BoolVar(&f.tlsVerify, "tls-verify", true, "refuse registries without TLS, or with an unknown certificate")
 }
 
@@ -83,9 +83,9 @@ type storeFlags struct {
 
 func (f *storeFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.root, "root", "", "folder of the image store (default: as storage.conf says)")
-	fl.StringVar(&f.runRoot, "runroot", "", "folder for the store's state")
-	fl.StringVar(&f.driver, "storage-driver", "", "overlay or vfs (default: as storage.conf says)")
+	fl.StringVar(&f.root, "root", "", "`folder` of the image store (default: as storage.conf says)")
+	fl.StringVar(&f.runRoot, "runroot", "", "`folder` for the store's state")
+	fl.StringVar(&f.driver, "storage-driver", "", "the `driver`, overlay or vfs (default: as storage.conf says)")
 	cmd.MarkFlagsRequiredTogether("root", "runroot")
 }
 

@@ -34,8 +34,8 @@ it takes are laid out as well, so that buildah or podman can build it.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVarP(&o.out, "output", "o", "", "file to write instead of standard output")
-	cmd.Flags().StringVar(&o.context, "context", "", "new or empty folder to lay the build context out in")
+	cmd.Flags().StringVarP(&o.out, "output", "o", "", "`file` to write instead of standard output")
+	cmd.Flags().StringVar(&o.context, "context", "", "new or empty `folder` to lay the build context out in")
 	o.register(cmd)
 	return cmd
 }

@@ -45,7 +45,7 @@ for such an identity, so machines that enforce one need a key's signature.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&o.key, "key", "cosign.key", "private key: a file, env://NAME, or the URI of a key service")
+	cmd.Flags().StringVar(&o.key, "key", "cosign.key", "private `key`: a file, env://NAME, or the URI of a key service")
 	cmd.Flags().BoolVar(&o.keyless, "keyless", false, "sign as the job of GitHub Actions that this is")
 	cmd.MarkFlagsMutuallyExclusive("key", "keyless")
 	o.registry.register(cmd)

@@ -15,7 +15,7 @@ type signFlags struct {
 }
 
 func (f *signFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.key, "sign-by", "", "private key to sign with: a file, env://NAME, or the URI of a key service")
+	cmd.Flags().StringVar(&f.key, "sign-by", "", "private `key` to sign with: a file, env://NAME, or the URI of a key service")
 	cmd.Flags().BoolVar(&f.keyless, "keyless", false, "sign as the job of GitHub Actions that this is; with --sign-by, both sign")
 }
 

@@ -19,4 +19,4 @@ func (f *targetFlags) register(cmd *cobra.Command, tag, target string) {
 }
 
 // tagWords is what --tag takes where the image is there to be asked.
-const tagWords = "a further tag; {date}, {git}, {version} and others as in a recipe"
+const tagWords = "a further `tag`; {date}, {git}, {version} and others as in a recipe"

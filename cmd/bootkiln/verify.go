@@ -67,11 +67,11 @@ A missing one is exit status 4.`,
 			return o.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "file with a public key; a signature by one of several is enough")
-	cmd.Flags().StringVar(&o.policy, "policy", "", "folder with policy.json and registries.d to be used as they stand")
+	cmd.Flags().StringArrayVar(&o.keys, "key", nil, "`file` with a public key; a signature by one of several is enough")
+	cmd.Flags().StringVar(&o.policy, "policy", "", "`folder` with policy.json and registries.d to be used as they stand")
 	o.identity.register(cmd)
 	cmd.Flags().BoolVar(&o.attestations, "attestations", false, "also demand attestations by the same authors")
-	cmd.Flags().StringArrayVar(&o.types, "type", nil, "URI of an attestation that is demanded (default: those of SPDX and SLSA provenance)")
+	cmd.Flags().StringArrayVar(&o.types, "type", nil, "`URI` of an attestation that is demanded (default: those of SPDX and SLSA provenance)")
 	cmd.MarkFlagsMutuallyExclusive("key", "policy", "certificate-identity")
 	cmd.MarkFlagsOneRequired("key", "policy", "certificate-identity")
 	o.registry.register(cmd)
