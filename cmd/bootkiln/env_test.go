@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,14 @@ func answers(prompts *[]string, typed ...string) func(string) ([]byte, error) {
 
 func TestPasswords(t *testing.T) {
 	t.Parallel()
+	file := func(content string) string {
+		name := filepath.Join(t.TempDir(), "password")
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	missing := filepath.Join(t.TempDir(), "none")
 	const one, first, again = "Password of the private key: ", "Password for the new private key: ", "The same password again: "
 	tests := map[string]struct {
 		variables map[string]string
@@ -66,9 +75,14 @@ func TestPasswords(t *testing.T) {
 	}{
 		"variable":              {variables: map[string]string{"COSIGN_PASSWORD": "fire"}, typed: []string{"x"}, want: "fire"},
 		"empty variable":        {variables: map[string]string{"COSIGN_PASSWORD": ""}, noTerm: true, want: ""},
+		"file":                  {variables: map[string]string{"COSIGN_PASSWORD_FILE": file("fi re\r\n")}, typed: []string{"x"}, want: "fi re"},
+		"empty file":            {variables: map[string]string{"COSIGN_PASSWORD_FILE": file("")}, noTerm: true, want: ""},
+		"no file":               {variables: map[string]string{"COSIGN_PASSWORD_FILE": missing}, noTerm: true, err: fmt.Sprintf("reading the key's password from %q: no such file or directory", missing)},
+		"file and variable":     {variables: map[string]string{"COSIGN_PASSWORD_FILE": missing, "COSIGN_PASSWORD": ""}, noTerm: true, err: errTwoPasswords.Error()},
 		"asked":                 {typed: []string{"fire"}, want: "fire", prompts: []string{one}},
 		"nobody to ask":         {noTerm: true, err: "asking for the key's password: there is no terminal to ask on"},
 		"new, variable":         {create: true, variables: map[string]string{"COSIGN_PASSWORD": "fire"}, noTerm: true, want: "fire"},
+		"new, file":             {create: true, variables: map[string]string{"COSIGN_PASSWORD_FILE": file("fire\n")}, noTerm: true, want: "fire"},
 		"new, asked twice":      {create: true, typed: []string{"fire", "fire"}, want: "fire", prompts: []string{first, again}},
 		"new, mistyped":         {create: true, typed: []string{"fire", "fjre"}, prompts: []string{first, again}, err: "asking for the key's password: the two passwords differ"},
 		"new, given up":         {create: true, typed: []string{"fire"}, prompts: []string{first, again}, err: "nobody types any more"},
@@ -97,7 +111,7 @@ func TestPasswords(t *testing.T) {
 			if diff := cmp.Diff(test.prompts, prompts); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
-			if test.noTerm && err != nil && !strings.Contains(hintOf(err), "COSIGN_PASSWORD") {
+			if test.noTerm && err != nil && err.Error() != errTwoPasswords.Error() && !strings.Contains(hintOf(err), "COSIGN_PASSWORD") {
 				t.Errorf("the hint %q names no variable", hintOf(err))
 			}
 		})
