@@ -104,7 +104,7 @@ func (o *checkOptions) run(ctx context.Context) (err error) {
 			o.rules.Repositories = []string{repository}
 		}
 	}
-	options, err := o.registry.options(o.env)
+	options, err := o.registry.options(o.env, remote(o.image), remote(o.base))
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (o *chunkOptions) run(ctx context.Context) (err error) {
 	if o.layers < fewestLayers || o.layers > mostLayers {
 		return &usageError{fmt.Errorf("--layers %d: an image has from %d to %d layers", o.layers, fewestLayers, mostLayers)}
 	}
-	options, err := o.registry.options(e)
+	options, err := o.registry.options(e, remote(o.image), remote(o.previous))
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ Images that differ are no failure: the exit status is 0.`,
 }
 
 func (o *diffOptions) run(ctx context.Context) (err error) {
-	options, err := o.registry.options(o.env)
+	options, err := o.registry.options(o.env, remote(o.old), remote(o.new))
 	if err != nil {
 		return err
 	}

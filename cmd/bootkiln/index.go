@@ -234,7 +234,7 @@ func (m members) attested(ctx context.Context, target string, signers []*sign.Si
 
 // run publishes the indexes of the images.
 func (o *indexOptions) run(ctx context.Context, in pipeline.Input, images members, signers []*sign.Signer) (_ *pipeline.Result, err error) {
-	options, err := o.registry.options(o.env)
+	options, err := o.registry.options(o.env, repositoriesOf(in.Recipe)...)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func (o *baking) publish(ctx context.Context) (err error) {
 	if err := p.onePlatform(o.noTags); err != nil {
 		return err
 	}
-	options, err := o.registry.options(e)
+	options, err := o.registry.options(e, repositoriesOf(p.recipe)...)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,12 @@ func (p *project) mountable() []string {
 	if base, _, err := splitReference(strings.TrimPrefix(p.recipe.Base.Image.Value, "docker://")); err == nil {
 		names = append(names, base)
 	}
-	for _, t := range p.recipe.Publish {
+	return append(names, repositoriesOf(p.recipe)...)
+}
+
+// repositoriesOf are those that the image of a recipe goes to.
+func repositoriesOf(r *recipe.Recipe) (names []string) {
+	for _, t := range r.Publish {
 		if !t.IsPlace() {
 			names = append(names, t.To.Value)
 		}

@@ -92,7 +92,7 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 		return hinted(&usageError{fmt.Errorf("the rule %q holds for every image that is published", o.skip[i])},
 			"mend the image instead: without this it does not start")
 	}
-	options, err := o.registry.options(e)
+	options, err := o.registry.options(e, remote(o.image), o.reference)
 	if err != nil {
 		return err
 	}

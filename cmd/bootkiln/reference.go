@@ -46,6 +46,15 @@ func registryOf(ref string) string {
 	return reference.Domain(named)
 }
 
+// remote is the reference to an image where that is in a registry, else "": a name
+// without a transport is one of the local store.
+func remote(image string) string {
+	if !strings.HasPrefix(image, "docker://") {
+		return ""
+	}
+	return image
+}
+
 // tagOf returns the tag of a reference, "" where it has none.
 func tagOf(ref string) string {
 	named, err := reference.ParseNormalizedNamed(ref)

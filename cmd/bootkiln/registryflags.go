@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,8 +41,9 @@ func (f *registryFlags) registerAccess(cmd *cobra.Command) {
 }
 
 // options turns the flags into what package registry takes. It reads standard
-// input where that was asked for, so it is called once.
-func (f *registryFlags) options(e *env) (registry.Options, error) {
+// input where that was asked for, so it is called once. refs are what the command
+// reaches with it: a password that is given to a command is for one registry.
+func (f *registryFlags) options(e *env, refs ...string) (registry.Options, error) {
 	o := registry.Options{
 		AuthFile: f.authFile, CertDir: f.certDir, Insecure: !f.tlsVerify,
 		TempDir: f.tmpDir, Lookup: e.lookup, Logger: e.log,
@@ -61,8 +63,22 @@ func (f *registryFlags) options(e *env) (registry.Options, error) {
 	if !ok || user == "" {
 		return o, &usageError{errors.New("credentials have the form USER:PASSWORD")}
 	}
+	if hosts := registriesOf(refs); len(hosts) > 1 {
+		return o, hinted(&usageError{fmt.Errorf("the credentials on the command line are for one registry, and this is about %s", strings.Join(hosts, " and "))},
+			"log in to each: 'bootkiln login'")
+	}
 	o.Credentials = &registry.Credentials{Username: user, Password: password}
 	return o, nil
+}
+
+// registriesOf returns the registries that references lead to, each once.
+func registriesOf(refs []string) (hosts []string) {
+	for _, ref := range refs {
+		if host := registryOf(ref); host != "" && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
 }
 
 // access is how the builder reaches the registries of base images. The
