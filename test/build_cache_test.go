@@ -4,6 +4,7 @@ package test
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,5 +78,46 @@ func TestBuildCache(t *testing.T) {
 		if strings.Contains(r.Path+r.Query, "another") || strings.Contains(r.Path+r.Query, "password") {
 			t.Errorf("the cache was asked for a secret: %v", r)
 		}
+	}
+}
+
+// TestCacheOfACommand has the commands bring results to a registry and take them
+// from there. The step leaves something else each time that it runs.
+func TestCacheOfACommand(t *testing.T) {
+	s, p := newSite(t), newProject(t)
+	p.write(t, `run: [{name: chance, shell: "cat /proc/sys/kernel/random/uuid > /usr/lib/chance"}]`)
+	auth, cache := filepath.Join(t.TempDir(), "auth.json"), s.proxy.host+"/os/cache"
+	access := []string{"--cert-dir", s.ca.dir, "--authfile", auth}
+	baked := func(flags ...string) string {
+		t.Helper()
+		p.build(t, append(flags, access...)...)
+		store := machineStore(t)
+		image, err := store.Image(p.tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mounted, err := store.MountImage(image.ID, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chance := string(readBytes(t, filepath.Join(mounted, "usr/lib/chance")))
+		if _, err := store.UnmountImage(image.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		p.removeImages(t)
+		return chance
+	}
+	// A refusal comes before the build.
+	bootkiln(t, p.args("build", append(access, "--cache-to", cache)...)...).want(t, 5, "hint: ")
+	login := command(t, "login", "--cert-dir", s.ca.dir, "--authfile", auth, "--username", registryUser, "--password-stdin", s.proxy.host)
+	login.Stdin = strings.NewReader(registryPassword)
+	login.run(t).want(t, 0)
+
+	first := baked("--cache-to", cache)
+	if baked() == first {
+		t.Fatal("the step was not run again in an empty store: this test sees nothing")
+	}
+	if again := baked("--cache-from", cache); again != first {
+		t.Errorf("the step was run again: it left %q, and then %q", first, again)
 	}
 }
