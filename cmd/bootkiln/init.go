@@ -39,8 +39,9 @@ func newInitCmd(e *env, g *globals) *cobra.Command {
 		Short: "Begin a project: a recipe, a key pair, a workflow",
 		Long: `Writes a recipe that works, the schema of recipes for editors, a README and a
 .gitignore, and makes a key pair, whose private half git is told to ignore. Its
-password is read from COSIGN_PASSWORD, else asked for. Existing files are never
-replaced: where one is in the way, nothing is written. Prints the files.
+password is read from COSIGN_PASSWORD, or the file that COSIGN_PASSWORD_FILE names,
+else asked for. Existing files are never replaced: where one is in the way, nothing is
+written. Prints the files.
 
 The templates:
 ` + strings.Join(offered, "\n"),

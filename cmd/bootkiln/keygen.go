@@ -21,8 +21,8 @@ func newKeygenCmd(e *env) *cobra.Command {
 		Use:   "keygen [DIR]",
 		Short: "Make a key pair to sign images with",
 		Long: `Makes cosign.key, encrypted with a password, and cosign.pub, as 'cosign
-generate-key-pair' does. The password is read from COSIGN_PASSWORD, else asked
-for. Existing files are never replaced.`,
+generate-key-pair' does. The password is read from COSIGN_PASSWORD, or the file that
+COSIGN_PASSWORD_FILE names, else asked for. Existing files are never replaced.`,
 		Example: `  bootkiln keygen
   COSIGN_PASSWORD=… bootkiln keygen keys`,
 		Args: cobra.MaximumNArgs(1),
