@@ -15,11 +15,19 @@ import (
 	"github.com/bootkiln/bootkiln/test/faultproxy"
 )
 
-// TestPublishFaultMatrix refuses each step of the transaction once and for all. No
-// tag names what is not whole, the status is that of a registry, and the next run
-// needs no more than what was missing.
-func TestPublishFaultMatrix(t *testing.T) {
+// TestTransaction is of one image, which goes to many repositories.
+func TestTransaction(t *testing.T) {
 	x := newTransaction(t)
+	t.Run("refused", x.testRefused)
+	t.Run("first publish", x.testFirst)
+	t.Run("without tags", x.testWithoutTags)
+	t.Run("beside another", x.testBesideAnother)
+}
+
+// testRefused refuses each step of the transaction once and for all. No tag names
+// what is not whole, the status is that of a registry, and the next run needs no
+// more than what was missing.
+func (x *transaction) testRefused(t *testing.T) {
 	denied := []byte(`{"errors":[{"code":"DENIED","message":"made up"}]}`)
 	for _, c := range []struct {
 		name         string
