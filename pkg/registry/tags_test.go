@@ -70,6 +70,10 @@ func TestPushIndex(t *testing.T) {
 	if err != nil || len(members) != 2 || members[0].Digest != amd.Digest || members[1].Digest != arm.Digest {
 		t.Errorf("members %v, %v", members, err)
 	}
+	platforms, err := registry.Platforms(t.Context(), index, o)
+	if want := []registry.Platform{{Name: "linux/amd64", Digest: amd.Digest}, {Name: "linux/arm64", Digest: arm.Digest}}; err != nil || !slices.Equal(platforms, want) {
+		t.Errorf("platforms %v, %v", platforms, err)
+	}
 	raw, mediaType := r.Manifest("me/os", index.Digest.String())
 	var got imgspecv1.Index
 	if err := json.Unmarshal(raw, &got); err != nil || mediaType != imgspecv1.MediaTypeImageIndex || got.Manifests[1].Platform.Architecture != "arm64" {
