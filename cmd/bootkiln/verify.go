@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -71,7 +72,7 @@ A missing one is exit status 4.`,
 	cmd.Flags().StringVar(&o.policy, "policy", "", "`folder` with policy.json and registries.d to be used as they stand")
 	o.identity.register(cmd)
 	cmd.Flags().BoolVar(&o.attestations, "attestations", false, "also demand attestations by the same authors")
-	cmd.Flags().StringArrayVar(&o.types, "type", nil, "`URI` of an attestation that is demanded (default: those of SPDX and SLSA provenance)")
+	cmd.Flags().StringArrayVar(&o.types, "type", nil, "`URI` of an attestation that is demanded, or cosign's name of it (default: those of SPDX and SLSA provenance)")
 	cmd.MarkFlagsMutuallyExclusive("key", "policy", "certificate-identity")
 	cmd.MarkFlagsOneRequired("key", "policy", "certificate-identity")
 	o.registry.register(cmd)
@@ -103,6 +104,14 @@ type verifiedImage struct {
 func (o *verifyOptions) run(ctx context.Context) error {
 	if len(o.types) > 0 && !o.attestations {
 		return &usageError{errors.New("--type says which --attestations are demanded, and these are not asked for")}
+	}
+	for i, kind := range o.types {
+		if uri, ok := typeNames[kind]; ok {
+			o.types[i] = uri
+		} else if !strings.Contains(kind, "://") {
+			return hinted(&usageError{fmt.Errorf("%q is no type of attestations", kind)},
+				"give its URI, as "+provenance.PredicateType+"; of cosign's names, "+strings.Join(slices.Sorted(maps.Keys(typeNames)), " and ")+" are known")
+		}
 	}
 	options, err := o.registry.options(o.env)
 	if err != nil {
@@ -202,6 +211,9 @@ func (o *verifyOptions) attested(ctx context.Context, v *verified, authors []sig
 	}
 	return nil
 }
+
+// typeNames are cosign's names for what bootkiln attests.
+var typeNames = map[string]string{"spdxjson": sbom.PredicateType, "slsaprovenance1": provenance.PredicateType}
 
 // demanded are the types of attestations that what is verified must have itself,
 // and, of an index, each image in it.
