@@ -73,7 +73,7 @@ func TestHostilePrevious(t *testing.T) {
 		"garbage":   {label(func(string) string { return "\x1b[2J\x00" }), "cannot be kept"},
 		"truncated": {label(func(s string) string { return s[:len(s)/2] }), "cannot be kept"},
 		"huge":      {label(func(s string) string { return s + strings.Repeat("A", 4<<20) }), "cannot be kept"},
-		"a bomb":    {label(func(string) string { return packedPlan(strings.Repeat(" ", 64<<20)) }), "cannot be kept"},
+		"a bomb":    {label(func(string) string { return packedPlan(strings.Repeat(" ", 9<<20)) }), "cannot be kept"},
 		"far off": {label(func(string) string {
 			return packedPlan(fmt.Sprintf(`{"e":%d,"l":[{"s":3,"g":[{"n":"one","z":5,"v":3}]}]}`, math.MaxInt64))
 		}), "cannot be kept"},
