@@ -189,6 +189,10 @@ func (o *verifyOptions) attested(ctx context.Context, v *verified, authors []sig
 		for _, a := range found {
 			list = append(list, describe(a))
 		}
+		lacks, ok := asError[*sign.AttestationError](err)
+		if ok && len(o.types) == 0 && slices.Equal(lacks.Missing, []string{provenance.PredicateType}) {
+			lacks.Hint = "what 'bootkiln push' brought there has none, because nobody knows how it came to be: demand what it has, with --type spdxjson"
+		}
 		return list, err
 	}
 	ofIndex, ofImage := o.demanded(len(v.Images) > 0)
