@@ -26,6 +26,8 @@ type console struct {
 	// machine started.
 	lines   []string
 	dropped int
+	// repeated is how many of all lines only show that systemd still waits.
+	repeated int
 	// seen is, by its place in the table, the line that a sign was first seen on.
 	seen map[int]int
 	// initrd says that an initramfs is running, and login that one was offered.
@@ -92,6 +94,9 @@ func (c *console) line(text string) {
 		c.dropped += linesKept / 2
 	}
 	c.lines = append(c.lines, text)
+	if waiting.MatchString(text) {
+		c.repeated++
+	}
 	c.passes(text)
 	if strings.Contains(strings.ToLower(text), "command line: ") {
 		return // it names what it asks for
@@ -106,6 +111,10 @@ func (c *console) line(text string) {
 		}
 	}
 }
+
+// waiting is the line that systemd draws over and over while it waits for jobs
+// (manager_print_jobs_in_progress in src/core/manager.c).
+var waiting = re(`^\[[ *]{6}\] `)
 
 // milestones are what somebody who waits is told.
 var milestones = []struct {
@@ -154,11 +163,11 @@ func (c *console) inInitramfs() bool {
 	return c.initrd
 }
 
-// said returns how many lines there were.
+// said returns how many lines there were that said something new.
 func (c *console) said() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int64(c.dropped + len(c.lines))
+	return int64(c.dropped + len(c.lines) - c.repeated)
 }
 
 // cause returns the class of the first sign in the table that was seen, and the

@@ -205,7 +205,6 @@ func (w *watch) wait(
 				s.silent, s.neverSpoke = true, spoken == 0
 				return s
 			}
-			// What is not a line is but drawn again, as by systemd while it waits.
 			if settled == nil && idle.stands(w.console.said()+asked.Load(), resting) {
 				s.waits = true
 				return s

@@ -136,8 +136,8 @@ func TestWatch(t *testing.T) {
 		"waits in its initramfs": {func(p *played) {
 			p.restFrom = 20 * time.Second
 			p.says("[    3.1] systemd[1]: Running in initrd.")
-			for range 300 { // systemd shows on one line that it waits
-				_, _ = io.WriteString(p.console, "\r[ *** ] A start job is running")
+			for range 300 {
+				p.says("\x1bM\r\x1b[K[    \x1b[0;31m*\x1b[0;1;31m*\x1b[0m] Job dev-disk-by\\x2duuid-b0073114\\x2…ce/start running (12s / 5min)")
 				time.Sleep(time.Second)
 			}
 		}, nil, NoRoot, 185 * time.Second},
