@@ -340,7 +340,8 @@ func TestTrustMerge(t *testing.T) {
 	)
 	for name, test := range map[string]struct{ base, want string }{
 		"accepts": {
-			`{"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {` + redhat + `, "ghcr.io/me/os": [{"type": "insecureAcceptAnything"}]}}}`,
+			`{"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {` + redhat + `, "ghcr.io/me/os": [{"type": "insecureAcceptAnything"}],
+				"ghcr.io/me:latest": [{"type": "insecureAcceptAnything"}]}}}`,
 			`{"default":[{"type":"reject"}],"transports":{"docker":{"registry.redhat.io":[{"type":"signedBy"}],` +
 				`"ghcr.io/me":[{"type":"sigstoreSigned","keyPath":"/etc/pki/containers/x.pub"}],"":[{"type":"insecureAcceptAnything"}]},` +
 				`"oci":{"":[{"type":"insecureAcceptAnything"}]}}}`,

@@ -15,7 +15,9 @@ transports = base.setdefault("transports", {})
 if any(demand["type"] == "reject" for demand in base["default"]):
     ours["transports"] = {"docker": {scope: ours["transports"]["docker"][scope]}}
 docker = transports.setdefault("docker", {})
-for key in [key for key in docker if key.startswith(scope + "/")]:
+# A tag or a digest is a part, too; after a registry's name, a colon is before a port.
+separators = ("/", ":", "@") if "/" in scope else ("/",)
+for key in [key for key in docker if key.startswith(tuple(scope + s for s in separators))]:
     del docker[key]
 for name, scopes in ours["transports"].items():
     for key, demands in scopes.items():
