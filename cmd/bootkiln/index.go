@@ -83,8 +83,8 @@ func (o *indexOptions) ofDigests(ctx context.Context, args []string) error {
 	if tag := tagOf(args[0]); tag != "" {
 		o.tags = append(o.tags, tag)
 	}
-	for _, t := range o.tags {
-		target.Tags = append(target.Tags, recipe.String{Value: t, Pos: argument})
+	if target.Tags, err = tagTemplates(o.tags); err != nil {
+		return err
 	}
 	if len(o.tags) > 0 && !o.signing.given() {
 		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned index", o.tags[0])}, "give --sign-by KEY or --keyless, or make it without a tag")

@@ -80,6 +80,10 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	if tag := tagOf(o.reference); tag != "" {
 		tags = append(tags, tag)
 	}
+	templates, err := tagTemplates(tags)
+	if err != nil {
+		return err
+	}
 	if len(tags) > 0 && !o.signing.given() {
 		return hinted(&usageError{fmt.Errorf("tag %q would name an unsigned image", tags[0])},
 			"give --sign-by KEY or --keyless, or push without a tag")
@@ -110,12 +114,9 @@ func (o *pushOptions) run(ctx context.Context) (err error) {
 	}
 	defer closing(closer, &err)
 
-	target := recipe.Target{To: recipe.String{Value: repository, Pos: argument}}
+	target := recipe.Target{To: recipe.String{Value: repository, Pos: argument}, Tags: templates}
 	if o.private {
 		target.Private = recipe.String{Value: "true", Pos: argument}
-	}
-	for _, t := range tags {
-		target.Tags = append(target.Tags, recipe.String{Value: t, Pos: argument})
 	}
 	in := pipeline.Input{
 		Recipe: &recipe.Recipe{

@@ -188,6 +188,15 @@ func inspectTarget(text string, _ *source) *fault {
 
 var templateWord = regexp.MustCompile(`\{([^{}]*)\}`)
 
+// TagFault says what is wrong with the words of a tag that does not come from a
+// recipe, and how to mend it; both are "" where nothing is.
+func TagFault(text string) (why, hint string) {
+	if f := inspectWords(text); f != nil {
+		return f.why, f.hint
+	}
+	return "", ""
+}
+
 func inspectTag(text string, _ *source) *fault { return inspectWords(text) }
 
 // inspectWords looks at the words in braces.
