@@ -111,7 +111,7 @@ func (a *assigner) units() ([]unit, error) {
 	var units []unit
 	events := len(a.sources)
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		moving, still, err := a.split(name, groups[name])
+		moving, still, learnt, err := a.split(name, groups[name])
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +128,7 @@ func (a *assigner) units() ([]unit, error) {
 			part := name
 			if at == 1 {
 				part += stillMark
-				rate *= stillRate
+				rate *= stillRate(learnt)
 			}
 			for n, list := range a.parts(part, files) {
 				u.group = a.newGroup(partName(part, n), list, at == 1)
@@ -143,13 +143,20 @@ func (a *assigner) units() ([]unit, error) {
 }
 
 const (
-	// stillRate is how many of the updates of a group reach into the part that
-	// is expected not to change.
-	stillRate = 0.4
 	// withRelease is how many of the updates of a source that belongs to a set
 	// come with an update of the others.
 	withRelease = 0.8
 )
+
+// stillRate is how many of the updates of a group reach into the part that is
+// expected not to change: by the names of its files, or because none of them
+// did in the last one.
+func stillRate(learnt bool) float64 {
+	if learnt {
+		return 0.2
+	}
+	return 0.4
+}
 
 func (u *unit) weigh(weight float64) {
 	u.own, u.shared = weight, 0

@@ -105,11 +105,12 @@ func steady(name string) bool {
 // split divides the files of a group (by their index) into what moves with
 // updates and what stays still. Both go to new layers when a group is split,
 // so that it is done only where the group has changed: then it costs nothing.
-func (a *assigner) split(name string, files []int32) (moving, still []int32, err error) {
+// learnt says that all that stays still has come through an update as it was.
+func (a *assigner) split(name string, files []int32) (moving, still []int32, learnt bool, err error) {
 	size := a.sizeOf(files)
 	before, stillBefore := a.memory[name], a.memory[name+stillMark]
 	if strings.HasPrefix(name, ":") || size < splittable && stillBefore == nil {
-		return files, nil, nil
+		return files, nil, false, nil
 	}
 	var keep func(*File) (bool, error)
 	switch {
@@ -118,8 +119,9 @@ func (a *assigner) split(name string, files []int32) (moving, still []int32, err
 		moving, still, err = a.divide(files, member)
 		if err != nil || a.in.Sum == nil ||
 			before != nil && a.version(name, moving) == before.version && a.version(name+stillMark, still) == stillBefore.version {
-			return moving, still, err
+			return moving, still, false, err
 		}
+		learnt = true
 		keep = func(f *File) (bool, error) {
 			if !stillBefore.has(f.Name) {
 				return false, nil
@@ -130,10 +132,11 @@ func (a *assigner) split(name string, files []int32) (moving, still []int32, err
 	case before == nil:
 		keep = func(f *File) (bool, error) { return steady(f.Name), nil }
 	case a.version(name, files) == before.version:
-		return files, nil, nil
+		return files, nil, false, nil
 	case a.in.Sum == nil || !slices.ContainsFunc(before.contents, func(f filter) bool { return len(f.members) > 0 }):
 		keep = func(f *File) (bool, error) { return steady(f.Name), nil }
 	default:
+		learnt = true
 		keep = func(f *File) (bool, error) {
 			sum, err := a.in.Sum(f.Name)
 			return err == nil && before.hasContent(f.Name, sum), err
@@ -141,12 +144,12 @@ func (a *assigner) split(name string, files []int32) (moving, still []int32, err
 	}
 	moving, still, err = a.divide(files, keep)
 	if err != nil {
-		return nil, nil, fmt.Errorf("splitting %s along what changed: %w", name, err)
+		return nil, nil, false, fmt.Errorf("splitting %s along what changed: %w", name, err)
 	}
 	if a.sizeOf(still) < least || a.sizeOf(moving) < least && stillBefore == nil {
-		return files, nil, nil
+		return files, nil, false, nil
 	}
-	return moving, still, nil
+	return moving, still, learnt, nil
 }
 
 // divide asks of each file whether it stays still. Hard links go with the first
