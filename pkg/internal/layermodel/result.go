@@ -17,13 +17,17 @@ type Result struct {
 	// it that is in files that changed.
 	Floor, Changed int64
 	Ours, Chunkah  int64
+	// Back is what the way back costs with our plan, as the next update of the
+	// same packages, and BackFloor the floor of that. It changes the files that
+	// the update before changed, which is more alike than updates are.
+	Back, BackFloor int64
 	// Packages are the source packages that changed.
 	Packages []string
 	// Text is the length of our plan, as the image has it.
 	Text int
 }
 
-// Compare plans two images one after the other.
+// Compare plans two images one after the other, and the first one once more.
 func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
 	first, err := chunk.Assign(before.Input(), nil, o)
 	if err != nil {
@@ -46,6 +50,13 @@ func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
 	r.Floor, r.Changed, r.Packages = Floor(before, after)
 	r.Ours = Download(before, before.Planned(first), after, after.Planned(second))
 	r.Chunkah = Download(before, before.Chunkah(o.Layers), after, after.Chunkah(o.Layers))
+	after.Written(second)
+	third, err := chunk.Assign(before.Input(), second, o)
+	if err != nil {
+		return nil, err
+	}
+	r.Back = Download(after, after.Planned(second), before, before.Planned(third))
+	r.BackFloor, _, _ = Floor(after, before)
 	return r, nil
 }
 
@@ -53,6 +64,7 @@ func (r *Result) String() string {
 	part := func(n int64) string {
 		return fmt.Sprintf("%.1f MB (%.3f of the floor)", float64(n)/1e6, float64(n)/float64(max(r.Floor, 1)))
 	}
-	return fmt.Sprintf("%d layers: ours %s, chunkah's packing %s, one layer %s; floor %.1f MB in %d packages, changed files %s; plan of %d bytes",
-		r.Layers, part(r.Ours), part(r.Chunkah), part(r.Total), float64(r.Floor)/1e6, len(r.Packages), part(r.Changed), r.Text)
+	return fmt.Sprintf("%d layers: ours %s, chunkah's packing %s, one layer %s; floor %.1f MB in %d packages, changed files %s; plan of %d bytes; the way back %.1f MB (%.3f of its floor)",
+		r.Layers, part(r.Ours), part(r.Chunkah), part(r.Total), float64(r.Floor)/1e6, len(r.Packages), part(r.Changed), r.Text,
+		float64(r.Back)/1e6, float64(r.Back)/float64(max(r.BackFloor, 1)))
 }

@@ -26,6 +26,9 @@ func TestCompare(t *testing.T) {
 	if r.Ours != r.Floor || r.Changed != r.Floor || r.Floor == 0 || r.Chunkah < r.Floor || len(r.Packages) != (len(list)+19)/20 {
 		t.Error(r)
 	}
+	if r.Back != r.BackFloor || r.BackFloor == 0 {
+		t.Errorf("the way back costs %d, floor %d", r.Back, r.BackFloor)
+	}
 }
 
 func TestScan(t *testing.T) {
