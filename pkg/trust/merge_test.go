@@ -175,7 +175,7 @@ func TestChangesConflict(t *testing.T) {
 	if _, err := both.Changes(dir, dir, false); err == nil {
 		t.Error("a demand is replaced without being asked for")
 	}
-	if wrote := add(t, both, dir, true); !slices.Equal(wrote, []string{"pki/containers/ghcr.io-me@2.pub", "containers/policy.json"}) {
+	if wrote := add(t, both, dir, true); !slices.Equal(wrote, []string{"pki/containers/ghcr.io-me-.2.pub", "containers/policy.json"}) {
 		t.Errorf("it wrote %q", wrote)
 	}
 	if wrote := add(t, trust.Policy{Scope: p.Scope, Keys: [][]byte{two}}, dir, true); !slices.Contains(wrote, "containers/policy.json") {

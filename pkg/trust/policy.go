@@ -87,7 +87,7 @@ func (p Policy) Files(etc string) ([]File, error) {
 		}
 		file := File{Path: fmt.Sprintf("pki/containers/%s.pub", name), Content: key}
 		if i > 0 {
-			file.Path = fmt.Sprintf("pki/containers/%s@%d.pub", name, i+1)
+			file.Path = fmt.Sprintf("pki/containers/%s-.%d.pub", name, i+1)
 		}
 		keys = append(keys, file)
 		paths = append(paths, filepath.Join(etc, file.Path))
@@ -102,12 +102,13 @@ func (p Policy) Files(etc string) ([]File, error) {
 	}, keys...), nil
 }
 
-// fileName is a name for the files of a scope, another one for each scope: "a/b"
-// is "a-b", and what has a "-" itself has two. That tells them apart, because no
-// name between two slashes begins or ends with a "-"; and no scope has a "+", or
-// the "@" before the number of a key.
+// fileName is a name for the files of a scope, another one for each scope, of
+// letters, digits, "-", "_" and ".": "a/b" is "a-b", and what has a "-" itself has
+// two. That tells them apart, because no name between two slashes begins or ends
+// with one of these; nor is there a "-_", which is before a port, or a "-.", which
+// is before the number of a key.
 func fileName(scope string) string {
-	return strings.NewReplacer("-", "--", "/", "-", ":", "+").Replace(scope)
+	return strings.NewReplacer("-", "--", "/", "-", ":", "-_").Replace(scope)
 }
 
 // CheckKey returns an error when key is not one public key in PEM, which is

@@ -71,6 +71,9 @@ func TestFileNames(t *testing.T) {
 		scope := "r.io" + rest
 		if files, err := (trust.Policy{Scope: scope, Keys: [][]byte{[]byte(publicKey), []byte(publicKey)}}).Files("/etc"); err == nil {
 			for _, f := range files[1:] {
+				if strings.Trim(f.Path, "abcdefghijklmnopqrstuvwxyz12-_./") != "" {
+					t.Errorf("%s cannot be in a build", f.Path)
+				}
 				if other, taken := scopes[f.Path]; taken {
 					t.Errorf("%q and %q are both about %s", scope, other, f.Path)
 				}
@@ -85,7 +88,7 @@ func TestFileNames(t *testing.T) {
 	}
 	try("")
 	for path, scope := range map[string]string{
-		"containers/registries.d/r.io-1.yaml": "r.io/1", "containers/registries.d/r.io+1-1.yaml": "r.io:1/1", "pki/containers/r.io-1--1.pub": "r.io/1-1",
+		"containers/registries.d/r.io-1.yaml": "r.io/1", "containers/registries.d/r.io-_1-1.yaml": "r.io:1/1", "pki/containers/r.io-1--1.pub": "r.io/1-1",
 	} {
 		if scopes[path] != scope {
 			t.Errorf("%s is about %q, not %q", path, scopes[path], scope)
@@ -435,7 +438,7 @@ func TestAuthors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(authors) != 2 || !bytes.Equal(authors[0].Key, b.s.PublicKey()) || !strings.HasSuffix(authors[1].Name, "-me@2.pub") {
+	if len(authors) != 2 || !bytes.Equal(authors[0].Key, b.s.PublicKey()) || !strings.HasSuffix(authors[1].Name, "-me-.2.pub") {
 		t.Errorf("the authors are %+v", authors)
 	}
 	if authors, err := trust.Authors(filepath.Join(dir, "containers"), "registry.example.org/me/os"); err != nil || len(authors) != 0 {
