@@ -76,6 +76,44 @@ func TestSplitGoesBelowTheFloor(t *testing.T) {
 	}
 }
 
+// Names promise less than an update that a part came through as it was.
+func TestStillPartsEarnTrust(t *testing.T) {
+	t.Parallel()
+	share := func(w *world, previous *Plan) float64 {
+		t.Helper()
+		a := &assigner{sorter: newSorter(w.Input), in: w.Input, options: Options{}.complete(), memory: remember(previous), byName: map[string]int32{}}
+		a.link()
+		a.epochs = a.sourceEpochs()
+		a.rater = newRater(a.sources, a.epochs)
+		for id := range a.sources {
+			a.byName[a.sources[id].name] = int32(id)
+		}
+		units, err := a.units()
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights := map[string]float64{}
+		for _, u := range units {
+			weights[u.group.Name] = u.own + u.shared
+		}
+		return weights["suite~"] / weights["suite"]
+	}
+	w := suite("usr/share")
+	owner := &w.Packages[len(w.Packages)-1]
+	owner.Files = append(owner.Files, "usr/bin/suite")
+	w.Files = append(w.Files, File{Name: "usr/bin/suite", Mode: 0o755, Size: 4 << 20, Time: newYear})
+	plan := w.written(t, mustAssign(t, w.Input, nil, Options{}))
+	byName, unchanged := share(w, nil), share(w, plan)
+	w.rebuild(1)
+	learnt := share(w, plan)
+	w = suite("usr/lib")
+	plan = w.written(t, mustAssign(t, w.Input, nil, Options{}))
+	w.rebuild(1)
+	if divided := share(w, plan); byName != unchanged || learnt >= byName || learnt <= 0 || divided != learnt {
+		t.Errorf("of the updates, %g by name, %g after no update, %g and %g after one", byName, unchanged, learnt, divided)
+	}
+}
+
 func TestDataIsDividedFromCode(t *testing.T) {
 	t.Parallel()
 	w := suite("usr/share")
