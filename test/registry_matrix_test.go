@@ -25,14 +25,10 @@ const ofSignature, ofAttestation = `/manifests/sha256-[0-9a-f]+\.sig$`, `/manife
 
 var transactionStages = slices.Concat(faultproxy.Stages, []faultproxy.Stage{
 	{Name: "signature look-up", Method: http.MethodGet, Path: ofSignature},
-	{Name: "signature begin", Method: http.MethodPost, Path: `/blobs/uploads/$`, Skip: 4},
 	{Name: "signature body", Method: http.MethodPatch, Path: `/blobs/uploads/`, Skip: 4},
-	{Name: "signature end", Method: http.MethodPut, Path: `/blobs/uploads/`, Skip: 4},
 	{Name: "signature", Method: http.MethodPut, Path: ofSignature},
-	{Name: "signature read back", Method: http.MethodGet, Path: ofSignature, Skip: 2},
 	{Name: "attestation look-up", Method: http.MethodGet, Path: ofAttestation},
 	{Name: "attestation", Method: http.MethodPut, Path: ofAttestation},
-	{Name: "attestation read back", Method: http.MethodGet, Path: ofAttestation, Skip: 2},
 	{Name: "verification", Method: http.MethodGet, Path: `/blobs/sha256:`, Final: true},
 	{Name: "first tag", Method: http.MethodPut, Path: `/manifests/12$`, Final: true},
 })
@@ -129,8 +125,8 @@ func (b *registryBed) watchTags(t *testing.T, l *ociLayout, path string) (stop f
 // TestRegistryFaultMatrix has each kind of fault once at each stage of a
 // transaction, with a real registry. What each ends with forever is pkg/registry's
 // own test. However it ends, and all the while: a tag names the whole image, signed
-// and attested, or nothing; at most the blob under way was sent again, and what
-// arrived is not sent by the next run, which ends well.
+// and attested, or nothing; at most the blob under way was sent again. Where it
+// failed, the next run ends well, and sends nothing that arrived.
 func TestRegistryFaultMatrix(t *testing.T) {
 	b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
 	private, _, err := sign.GenerateKeys(t.TempDir(), "cosign", []byte(keyPassword))
@@ -155,7 +151,9 @@ func TestRegistryFaultMatrix(t *testing.T) {
 				b.Forget()
 				b.Fail(t, k.At(s, 1))
 				o := b.options(t)
-				o.Retry.Silence = 100 * time.Millisecond
+				if k.Cut == faultproxy.Silent {
+					o.Retry.Silence = 250 * time.Millisecond
+				}
 				stop := b.watchTags(t, l, path)
 				err := b.transact(t, l, b.Host+"/"+path, key, o)
 				// What was refused outright, before the right to write was proved or
@@ -169,23 +167,22 @@ func TestRegistryFaultMatrix(t *testing.T) {
 				if got := classOf(err); got != want || err != nil && got == "" {
 					t.Errorf("class %q, want %q: %v", got, want, err)
 				}
-				if tags := b.wholeTags(t, l, path); err == nil && len(tags) != 2 {
-					t.Errorf("tags %q", tags)
-				}
 				if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > l.size()+size+besides {
 					t.Errorf("%d bytes were sent, of %d", sent, l.size())
 				}
-				b.Mend()
-				b.Forget()
-				if err := b.transact(t, l, b.Host+"/"+path, key, b.options(t)); err != nil {
-					t.Error(err)
+				if err != nil {
+					b.Mend()
+					b.Forget()
+					if err := b.transact(t, l, b.Host+"/"+path, key, b.options(t)); err != nil {
+						t.Error(err)
+					}
+					if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > besides && s != faultproxy.Preflight {
+						t.Errorf("%d bytes were sent again", sent)
+					}
 				}
 				stop()
 				if tags := b.wholeTags(t, l, path); len(tags) != 2 {
-					t.Errorf("tags %q after the second run", tags)
-				}
-				if sent := b.Sent(http.MethodPatch, "/blobs/uploads/"); sent > besides && s != faultproxy.Preflight {
-					t.Errorf("%d bytes were sent again", sent)
+					t.Errorf("tags %q", tags)
 				}
 			})
 		}
