@@ -182,7 +182,7 @@ func TestTally(t *testing.T) {
 	ends("g7", 7000, "exists")
 	long.Done("done")
 	ends("h8", 8000, "done")
-	s.Infof("repository@digest")
+	s.Infof("repository@digest\n\nof both")
 	ends("i9", 9000, "done")
 	ends("j0", -1, "done")
 	s.End(nil)
@@ -195,6 +195,8 @@ push: g7: 7.0 kB, exists
 push: f6: 6.0 kB, done
 push: h8: 8.0 kB, done
 push: repository@digest
+push:
+push: of both
 push: 2 blobs: 9.0 kB, done
 push: done in 30.0 s
 `

@@ -32,7 +32,9 @@ func (plainStyle) output(stage, line string) string {
 	return strings.TrimRight(stage+" | "+line, " \t") + "\n"
 }
 
-func (plainStyle) info(stage, line string) string { return stage + ": " + line + "\n" }
+func (plainStyle) info(stage, line string) string {
+	return strings.TrimRight(stage+": "+line, " \t") + "\n"
+}
 
 func (plainStyle) warning(stage string, lines []string) string {
 	var text strings.Builder

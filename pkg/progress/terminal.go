@@ -114,7 +114,7 @@ func (s *terminalStage) Infof(format string, args ...any) {
 func (s *terminalStage) infos(lines []string) string {
 	var text strings.Builder
 	for _, line := range lines {
-		text.WriteString(s.name + ": " + line + "\n")
+		text.WriteString(strings.TrimRight(s.name+": "+line, " \t") + "\n")
 	}
 	return text.String()
 }
