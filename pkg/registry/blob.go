@@ -50,34 +50,6 @@ type transfer struct {
 	remembered string
 }
 
-// recall takes up the upload that an earlier process began.
-func (t *transfer) recall() {
-	if t.u.s.options.Uploads == nil {
-		return
-	}
-	t.remembered = t.u.s.options.Uploads.Get(t.u.s.Repository, t.blob.digest)
-	if at, err := url.Parse(t.remembered); err == nil && t.remembered != "" {
-		t.location, t.broken = at, true
-	}
-}
-
-// remember keeps where the upload goes on for the process that comes after this
-// one, nil for an upload that came to its end.
-func (t *transfer) remember(location *url.URL) {
-	text := ""
-	if location != nil {
-		text = location.String()
-	}
-	if t.u.s.options.Uploads == nil || text == t.remembered {
-		return
-	}
-	if err := t.u.s.options.Uploads.Set(t.u.s.Repository, t.blob.digest, text); err != nil {
-		t.u.s.options.log().Debug("remembering an upload", "blob", t.blob.digest, "error", err)
-		return
-	}
-	t.remembered = text
-}
-
 func (t *transfer) close() {
 	if t.file != nil {
 		_ = t.file.Close()

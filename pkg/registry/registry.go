@@ -43,7 +43,6 @@ import (
 	"os"
 	"path/filepath"
 
-	digest "github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
 
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -102,16 +101,6 @@ type Options struct {
 	freeSpace func(dir string) (int64, error)
 	// onBlob is told each step of each blob, one at a time; nil tells nobody.
 	onBlob func(blobEvent)
-}
-
-// Uploads remembers the address at which the upload of a blob to a repository
-// goes on. Whoever has such an address may be able to write to the upload. Its
-// methods may be called at the same time.
-type Uploads interface {
-	// Get returns it, "" for none.
-	Get(repository string, blob digest.Digest) (location string)
-	// Set replaces it; "" forgets it. An error is logged, and ends no upload.
-	Set(repository string, blob digest.Digest, location string) error
 }
 
 // Credentials are a user name and a password or token.
