@@ -34,7 +34,8 @@ What the image is made of (SPDX) and how it came to be (SLSA provenance) is atta
 to it as well. A target may be a place that is no registry, such as
 "oci-archive:FILE"; nothing is signed there. Before the build
 each target is asked whether it can be written to, and one that cannot ends the run;
-afterwards, a target that fails keeps no other from being published, and the exit
+a registry that is down, beside one that is not, is asked again when there is an image.
+From then on, a target that fails keeps no other from being published, and the exit
 status and result.json say what stands where.
 
 The output folder has a journal. With --resume, a publish that was cut off goes on

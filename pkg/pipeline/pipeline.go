@@ -269,12 +269,12 @@ type run struct {
 	demands map[string]bool
 	// whole has all layers written, those too that the registries have.
 	whole bool
-	// unready is why targets of a run that is resumed cannot be written to.
-	unready map[string]error
+	// unready are the targets that could not be written to before the build.
+	unready map[string]bool
 }
 
 func newRun(in Input, s Services) *run {
-	return &run{Services: s, in: in, result: newResult(in), seen: map[string]digest.Digest{}, demands: map[string]bool{}, unready: map[string]error{}}
+	return &run{Services: s, in: in, result: newResult(in), seen: map[string]digest.Digest{}, demands: map[string]bool{}, unready: map[string]bool{}}
 }
 
 func newResult(in Input) *Result {

@@ -16,9 +16,18 @@ import (
 // formed in a tag.
 const anyDigest = "sha256:000000000000"
 
+// passing is an error of a registry that may be over by the time that there is
+// an image.
+type passing interface {
+	error
+	Passing() bool
+}
+
 // preflight proves what would otherwise fail after the long build: that every
-// target can be written to, and that the tags can be named. Of a run that is
-// resumed, a target that cannot be written to is one that failed.
+// target can be written to, and that the tags can be named. A registry that is
+// down, beside one that is ready, is asked again when there is an image, for a
+// mirror shall keep no night's image from the others; so is each target of a run
+// that is resumed, where there is no build to be saved.
 func (r *run) preflight(ctx context.Context) error {
 	return r.stage("preflight", func(st progress.Stage) error {
 		// What only the built image can tell is taken to be known.
@@ -29,20 +38,29 @@ func (r *run) preflight(ctx context.Context) error {
 			return err
 		}
 		var errs []error
+		ready, final := r.in.Resume != nil, false
 		for _, target := range r.in.Recipe.Publish {
-			if err := r.ready(ctx, target, st); err != nil {
-				if r.in.Resume != nil && ctx.Err() == nil {
-					// There is no build to be saved from it, and the others can go on.
-					r.unready[target.To.Value] = err
-					st.Warnf("nothing goes to %s: %v", target.To.Value, err)
-					continue
-				}
-				errs = append(errs, err)
+			err := r.ready(ctx, target, st)
+			if err == nil {
+				ready = true
+				st.Infof("%s can be written to", target.To.Value)
 				continue
 			}
-			st.Infof("%s can be written to", target.To.Value)
+			errs = append(errs, err)
+			p, ok := errors.AsType[passing](err)
+			if ctx.Err() != nil || r.in.Resume == nil && !(ok && p.Passing()) {
+				final = true
+				continue
+			}
+			r.unready[target.To.Value] = true
 		}
-		return errors.Join(errs...)
+		if final || !ready {
+			return errors.Join(errs...)
+		}
+		for _, err := range errs {
+			st.Warnf("it is asked again when there is an image: %v", err)
+		}
+		return nil
 	})
 }
 

@@ -83,8 +83,10 @@ func unchanged(all []Published) bool {
 // publishTo is the transaction of one target: the digest is pushed, signed,
 // attested and accepted by the policy engine before the first tag names it.
 func (r *run) publishTo(ctx context.Context, img image.Image, target recipe.Target, facts Facts, done *Published) error {
-	if err := r.unready[done.Target]; err != nil {
-		return err
+	if r.unready[done.Target] {
+		if err := r.stage("preflight", func(st progress.Stage) error { return r.ready(ctx, target, st) }); err != nil {
+			return err
+		}
 	}
 	if target.IsPlace() {
 		return r.place(ctx, img, target, facts, done)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	digest "github.com/opencontainers/go-digest"
 
+	"github.com/bootkiln/bootkiln/pkg/containerfile"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/progress"
 	"github.com/bootkiln/bootkiln/pkg/provenance"
@@ -71,6 +72,51 @@ func TestOneTargetIsNotReady(t *testing.T) {
 	}
 	if slices.Contains(k.calls, "push registry.lan/a") || !slices.Contains(k.calls, "verify registry.lan/b 2") || result.Published[0].Error == "" {
 		t.Errorf("did %q", k.calls)
+	}
+}
+
+// down is a failure of a registry that may be over soon.
+type down struct{}
+
+func (down) Error() string { return "no answer" }
+func (down) Passing() bool { return true }
+
+// TestMirrorIsDown: it keeps nobody from an image, unless there is nobody else, and
+// is asked once more when there is one.
+func TestMirrorIsDown(t *testing.T) {
+	t.Parallel()
+	const mirror = "preflight registry.lan/a"
+	for _, up := range []bool{false, true} {
+		k, in := newKiln(t), load(t, twoTargets)
+		k.fail[mirror] = down{}
+		s := k.services()
+		build := s.Build
+		s.Build = func(ctx context.Context, f *containerfile.File, st progress.Stage) (image.Image, error) {
+			if up {
+				delete(k.fail, mirror)
+			}
+			return build(ctx, f, st)
+		}
+		result, err := Run(t.Context(), in, s)
+		var failed *PublishError
+		if errors.As(err, &failed) == up || !up && (len(failed.Failed) != 1 || !errors.Is(err, down{})) {
+			t.Errorf("up %v: got %v", up, err)
+		}
+		a, b := result.Published[0], result.Published[1]
+		if len(a.Tags) > 0 != up || a.Error == "" != up || len(b.Tags) != 1 {
+			t.Errorf("up %v: published %+v", up, result.Published)
+		}
+	}
+
+	k, in := newKiln(t), load(t, twoTargets)
+	k.fail[mirror], k.fail["preflight registry.lan/b"] = down{}, down{}
+	if _, err := Run(t.Context(), in, k.services()); !errors.Is(err, down{}) || slices.Contains(k.calls, "build") {
+		t.Errorf("did %q: %v", k.calls, err)
+	}
+	k, in = newKiln(t), load(t, twoTargets)
+	k.fail[mirror], k.fail["preflight registry.lan/b"] = down{}, errBroken
+	if _, err := Run(t.Context(), in, k.services()); !errors.Is(err, errBroken) || slices.Contains(k.calls, "build") {
+		t.Errorf("did %q: %v", k.calls, err)
 	}
 }
 

@@ -138,3 +138,9 @@ func (e *Error) Retryable() bool { return e.Class.Retryable() }
 // Refused reports whether the login is the reason: it is not accepted, or has no
 // right to do this.
 func (e *Error) Refused() bool { return e.Class == Unauthorized || e.Class == Denied }
+
+// Passing reports whether the registry is down or busy, so that the same may
+// succeed in an hour though nobody mended anything here.
+func (e *Error) Passing() bool {
+	return e.Class == Unreachable || e.Class == Transient || e.Class == RateLimited
+}
