@@ -29,7 +29,7 @@ var transactionStages = slices.Concat(faultproxy.Stages, []faultproxy.Stage{
 	{Name: "signature", Method: http.MethodPut, Path: ofSignature},
 	{Name: "attestation look-up", Method: http.MethodGet, Path: ofAttestation},
 	{Name: "attestation", Method: http.MethodPut, Path: ofAttestation},
-	{Name: "verification", Method: http.MethodGet, Path: `/blobs/sha256:`, Final: true},
+	{Name: "verification", Method: http.MethodGet, Path: `/blobs/sha256:`},
 	{Name: "first tag", Method: http.MethodPut, Path: `/manifests/12$`, Final: true},
 })
 
@@ -52,6 +52,8 @@ func (b *registryBed) transact(t testing.TB, l *ociLayout, repository string, ke
 		t.Fatal(err)
 	}
 	verify := func() error {
+		o := o
+		o.Retry.Missing = true
 		if err := trust.VerifyAuthor(ctx, p, by, o); err != nil {
 			return err
 		}
