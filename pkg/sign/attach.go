@@ -48,7 +48,7 @@ func attach(ctx context.Context, session *registry.Session, p image.Pinned, retr
 			entity, _ := beside(ctx)
 			yes, err = a.present(entity)
 			return err
-		})
+		}, registry.Missing) // what the list names was written, perhaps a moment ago
 		return yes, err
 	}
 
