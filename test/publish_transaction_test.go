@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -93,21 +92,7 @@ func (x *transaction) whole(t *testing.T, repository string) map[string]digest.D
 // watch looks at the tags all the time until the returned function is called.
 func (x *transaction) watch(t *testing.T, repository string) (stop func()) {
 	t.Helper()
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				x.whole(t, repository)
-			}
-		}
-	})
-	return func() { close(done); wg.Wait() }
+	return again(50*time.Millisecond, func() { x.whole(t, repository) })
 }
 
 // largest is the size of the largest blob of the layout.

@@ -107,17 +107,22 @@ func (b *registryBed) wholeTags(t *testing.T, l *ociLayout, path string) (tags [
 // watchTags looks at the tags all the time until the returned function is called.
 func (b *registryBed) watchTags(t *testing.T, l *ociLayout, path string) (stop func()) {
 	t.Helper()
+	return again(25*time.Millisecond, func() { b.wholeTags(t, l, path) })
+}
+
+// again looks again and again until the returned function is called.
+func again(every time.Duration, look func()) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		tick := time.NewTicker(25 * time.Millisecond)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-done:
 				return
 			case <-tick.C:
-				b.wholeTags(t, l, path)
+				look()
 			}
 		}
 	})

@@ -31,13 +31,9 @@ func Members(ctx context.Context, p image.Pinned, o Options) ([]image.Pinned, er
 		return nil, err
 	}
 	defer s.Close()
-	raw, err := s.raw(ctx, p.Digest.String())
+	index, err := s.readIndex(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	var index imgspecv1.Index
-	if err := json.Unmarshal(raw, &index); err != nil {
-		return nil, fmt.Errorf("reading the index %s: %w", p, err)
 	}
 	var images []image.Pinned
 	for _, m := range index.Manifests {
@@ -48,6 +44,18 @@ func Members(ctx context.Context, p image.Pinned, o Options) ([]image.Pinned, er
 		images = append(images, member)
 	}
 	return images, nil
+}
+
+func (s *Session) readIndex(ctx context.Context, p image.Pinned) (*imgspecv1.Index, error) {
+	raw, err := s.raw(ctx, p.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	var index imgspecv1.Index
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return nil, fmt.Errorf("reading the index %s: %w", p, err)
+	}
+	return &index, nil
 }
 
 // Platform is an image of an index, and what it is for, as [PlatformName] has it.
@@ -64,13 +72,9 @@ func Platforms(ctx context.Context, p image.Pinned, o Options) ([]Platform, erro
 		return nil, err
 	}
 	defer s.Close()
-	raw, err := s.raw(ctx, p.Digest.String())
+	index, err := s.readIndex(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	var index imgspecv1.Index
-	if err := json.Unmarshal(raw, &index); err != nil {
-		return nil, fmt.Errorf("reading the index %s: %w", p, err)
 	}
 	var platforms []Platform
 	for _, m := range index.Manifests {
