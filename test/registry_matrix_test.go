@@ -52,8 +52,6 @@ func (b *registryBed) transact(t testing.TB, l *ociLayout, repository string, ke
 		t.Fatal(err)
 	}
 	verify := func() error {
-		o := o
-		o.Retry.Missing = true
 		if err := trust.VerifyAuthor(ctx, p, by, o); err != nil {
 			return err
 		}

@@ -107,8 +107,6 @@ func publishServices(s *pipeline.Services, o registry.Options, signers ...*sign.
 		return nil
 	}
 	s.Verify = func(ctx context.Context, p image.Pinned, attested []string) error {
-		o := o
-		o.Retry.Missing = true
 		for _, signer := range signers {
 			author, err := signer.Author(ctx)
 			if err != nil {

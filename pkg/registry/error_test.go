@@ -270,3 +270,17 @@ func TestRetryAfter(t *testing.T) {
 		t.Errorf("waited %q, want 1m17s", waits)
 	}
 }
+
+// TestPassing tells what may be over by itself from what somebody has to mend.
+func TestPassing(t *testing.T) {
+	t.Parallel()
+	for class, want := range map[registry.Class]bool{
+		registry.Unreachable: true, registry.Transient: true, registry.RateLimited: true,
+		registry.Unauthorized: false, registry.Denied: false, registry.Quota: false, registry.TLS: false,
+		registry.PlainHTTP: false, registry.InvalidName: false, registry.Blocked: false,
+	} {
+		if got := (&registry.Error{Class: class}).Passing(); got != want {
+			t.Errorf("%s: %v", class, got)
+		}
+	}
+}

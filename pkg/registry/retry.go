@@ -21,9 +21,6 @@ type Retry struct {
 	// further; 0 is 5. Each layer that arrives starts the count anew, but not
 	// for a layer that loses megabytes with each failure.
 	Attempts int
-	// Missing has what is not there looked for again, for what was written a moment
-	// ago: some registries, GHCR among them, deny for seconds that they have it.
-	Missing bool
 	// Sleep waits for d or until ctx is done, and returns ctx.Err() then; nil
 	// uses the clock.
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -102,7 +99,7 @@ func (o Options) retry(ctx context.Context, also []Class, try func() (further bo
 			failures = 0
 		}
 		failures++
-		if !e.Retryable() && !slices.Contains(also, e.Class) && !(e.Class == Missing && o.Retry.Missing) || failures >= o.Retry.attempts() {
+		if !e.Retryable() && !slices.Contains(also, e.Class) || failures >= o.Retry.attempts() {
 			return err
 		}
 		d := o.Retry.wait(e, failures)

@@ -46,17 +46,3 @@ func TestWaitsGrow(t *testing.T) {
 		})
 	}
 }
-
-// TestMissingIsLookedForAgain, and only where that was asked for.
-func TestMissingIsLookedForAgain(t *testing.T) {
-	t.Parallel()
-	for _, again := range []bool{false, true} {
-		r := testregistry.New(t, testregistry.Options{})
-		o := options(t, r)
-		o.Retry.Missing = again
-		r.Fail(t, testregistry.Fault{Method: "POST", Status: 404, Times: 1})
-		if err := registry.Preflight(t.Context(), r.Host+"/me/os", o); (err == nil) != again {
-			t.Errorf("again %v: %v", again, err)
-		}
-	}
-}

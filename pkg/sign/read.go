@@ -39,7 +39,7 @@ func read(
 			ociremote.WithRemoteOptions(session.Remote(ctx)...))
 		all, err = inMemory(what(entity))
 		return err
-	})
+	}, registry.Missing) // what the list names was written, perhaps a moment ago
 	return all, err
 }
 

@@ -285,9 +285,21 @@ func TestSignSurvivesFaults(t *testing.T) {
 	r.Fail(t, testregistry.Fault{Method: "PUT", Path: `/manifests/sha256-`, Status: 503})
 	r.Fail(t, testregistry.Fault{Method: "GET", Path: `/manifests/sha256-`, Cut: testregistry.Closed})
 	r.Fail(t, testregistry.Fault{Method: "PATCH", Path: `/blobs/uploads/`, Cut: testregistry.Reset, Read: 10})
+	// What was just written is denied, to who signs and to who reads it then.
+	denied := testregistry.Fault{Method: "GET", Path: `/blobs/sha256:`, Status: 404}
+	r.Fail(t, denied)
 	s := signbed.Signer(t, 0)
 	if err := s.Sign(t.Context(), p, o); err != nil {
 		t.Fatal(err)
+	}
+	session, err := registry.Open(t.Context(), p.Repository, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	r.Fail(t, denied)
+	if all, err := sign.Signatures(t.Context(), session, p); err != nil || len(all) != 1 {
+		t.Errorf("%d signatures, %v", len(all), err)
 	}
 	if err := cosignAccepts(t, p, s, o); err != nil {
 		t.Error(err)

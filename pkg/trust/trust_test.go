@@ -301,6 +301,18 @@ func TestVerifyRegistryFails(t *testing.T) {
 	}
 }
 
+// TestVerifyWaitsForTheSignature: a registry may deny for a while that it has what
+// was just signed.
+func TestVerifyWaitsForTheSignature(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.sign(t, b.s)
+	b.r.Fail(t, testregistry.Fault{Method: "GET", Path: "/blobs/", Status: 404, Times: 2})
+	if err := trust.Verify(t.Context(), b.p, b.options(b.s)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestVerifyWorksInTempDir: there, the next run removes what a killed one left.
 func TestVerifyWorksInTempDir(t *testing.T) {
 	t.Parallel()

@@ -125,7 +125,9 @@ func Verify(ctx context.Context, p image.Pinned, o Options) error {
 		if err != nil {
 			return fmt.Errorf("verifying %q: %w", p, err)
 		}
-		return session.Do(ctx, "verifying", func(ctx context.Context) error { return ask(ctx, policy, ref, sys, p) })
+		// What is said to be there may have been written a moment ago: GHCR, for one,
+		// denies for seconds that it has it.
+		return session.Do(ctx, "verifying", func(ctx context.Context) error { return ask(ctx, policy, ref, sys, p) }, registry.Missing)
 	})
 }
 
