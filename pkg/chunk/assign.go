@@ -52,6 +52,9 @@ func Assign(in Input, previous *Plan, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.compare(units, previous); err != nil {
+		return nil, err
+	}
 	return a.plan(units, previous)
 }
 
@@ -282,8 +285,13 @@ func (a *assigner) plan(units []unit, previous *Plan) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Epoch: a.epoch, Notes: notes}
+	age := map[string]int{} // of stale layers: their order, from 1
 	for _, b := range bins {
 		l := Layer{Chance: chance(b.weight), Estimate: int64(b.size)}
+		if b.dead > 0 {
+			l.Dead, l.DiffID, l.Size = b.dead, previous.Layers[b.home].DiffID, previous.Layers[b.home].Size
+			age[l.DiffID] = b.home + 1
+		}
 		slices.Sort(b.units) // which is by name
 		for _, u := range b.units {
 			l.Groups = append(l.Groups, *units[u].group)
@@ -294,6 +302,12 @@ func (a *assigner) plan(units []unit, previous *Plan) (*Plan, error) {
 		p.Layers = append(p.Layers, l)
 	}
 	slices.SortStableFunc(p.Layers, func(x, y Layer) int {
+		if x.Dead > 0 && y.Dead > 0 {
+			return cmp.Compare(age[x.DiffID], age[y.DiffID])
+		}
+		if (x.Dead > 0) != (y.Dead > 0) {
+			return cmp.Compare(y.Dead, x.Dead)
+		}
 		return cmp.Or(cmp.Compare(x.Chance, y.Chance), cmp.Compare(x.Groups[0].Name, y.Groups[0].Name))
 	})
 	a.track(p, units)

@@ -10,49 +10,92 @@ import (
 // pack puts units into layers. With a previous plan, layers that nothing has
 // changed in are kept, and what is in the others is free to go anywhere:
 // clients fetch it in any case. Layers that have not changed are touched only
-// where that pays for itself.
+// where that pays for itself. Of those with few changes as many are kept, with
+// the changes above them, as pays.
 func (a *assigner) pack(units []unit, previous *Plan) (bins []*bin, notes []string, err error) {
-	p := &packer{units: units, layers: a.options.Layers, largest: a.largest()}
 	if previous == nil {
-		bins, err = p.fresh()
+		bins, err = a.packer(units).fresh()
 		return bins, nil, err
 	}
 	a.calibrate(units, previous)
+	stale := a.staleLayers(units, previous)
+	var best *attempt
+	for _, n := range stale.counts() {
+		next, err := a.attempt(units, previous, stale.first(n))
+		if err != nil {
+			return nil, nil, err
+		}
+		if best == nil || next.cost < best.cost-gain {
+			best = next
+		}
+	}
+	for _, b := range best.bins {
+		if b.home >= 0 && !b.moved() {
+			b.dead = best.stale[b.home]
+		}
+	}
+	return best.bins, best.notes(previous), nil
+}
+
+func (a *assigner) packer(units []unit) *packer {
+	return &packer{units: slices.Clone(units), layers: a.options.Layers, largest: a.largest()}
+}
+
+// attempt is one way to go on from the previous plan.
+type attempt struct {
+	*packer
+	// kept are the layers without a touch to what did not change, bins those
+	// that it ends with.
+	kept, bins []*bin
+	// cost is what it costs in the mean of the updates that it has to pay in.
+	cost float64
+}
+
+// attempt keeps these stale layers.
+func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64) (*attempt, error) {
+	p := a.packer(units)
+	p.stale = stale
 	old, changed := p.keep(previous)
 	if !changed && len(old) <= p.layers {
-		return old, nil, nil
+		return &attempt{packer: p, kept: old, bins: old}, nil
 	}
 	// First without a touch to what has not changed, unless the budget demands it.
 	p.move = 1e3
 	kept, err := p.settle(old)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.move = 1 / float64(a.options.Horizon)
 	further, err := p.settle(kept)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	fresh, err := p.fresh()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	bins = kept
+	t := &attempt{packer: p, kept: kept, bins: kept}
 	for _, other := range [][]*bin{further, fresh} {
-		if p.total(other) < p.total(bins)-gain {
-			bins = other
+		if p.total(other) < p.total(t.bins)-gain {
+			t.bins = other
 		}
 	}
-	if moved := p.broken(bins); moved > 0 {
+	t.cost = p.total(t.bins) + p.burden(t.bins)
+	return t, nil
+}
+
+// notes say what is not as it was although it did not change.
+func (t *attempt) notes(previous *Plan) (notes []string) {
+	if moved := t.broken(t.bins); moved > 0 {
 		note := fmt.Sprintf("rebalanced: %s that did not change are in other layers now", humanize.IBytes(uint64(moved)))
-		if saved := p.expected(kept) - p.expected(bins); saved > 0 {
+		if saved := t.expected(t.kept) - t.expected(t.bins); saved > 0 {
 			note += fmt.Sprintf(", which is expected to save %s in each update", humanize.IBytes(uint64(saved)))
 		} else {
 			note += ", because the budget has no other place for what is new"
 		}
 		notes = append(notes, note)
 	}
-	return bins, notes, nil
+	return append(notes, staleNotes(t.bins, previous)...)
 }
 
 // calibrate corrects estimates by what the layers of the previous plan came to.
@@ -67,7 +110,7 @@ func (a *assigner) calibrate(units []unit, previous *Plan) {
 			continue
 		}
 		for _, g := range l.Groups {
-			ratio[g.Name] = min(max(float64(l.Size)/float64(sum), 0.2), 3)
+			ratio[g.Name] = min(max(float64(l.Size-l.Dead)/float64(sum), 0.2), 3)
 		}
 	}
 	for i := range units {
@@ -77,8 +120,8 @@ func (a *assigner) calibrate(units []unit, previous *Plan) {
 	}
 }
 
-// keep makes a bin of each layer of the previous plan that is as it was, and
-// one of each unit that is not in such a layer.
+// keep makes a bin of each layer of the previous plan that is as it was, or may
+// be stale, and one of each unit that is not in such a layer.
 func (p *packer) keep(previous *Plan) (bins []*bin, changed bool) {
 	place := map[string]int{}
 	for i := range p.units {
@@ -89,11 +132,13 @@ func (p *packer) keep(previous *Plan) (bins []*bin, changed bool) {
 	for at, l := range previous.Layers {
 		var members []int
 		for _, g := range l.Groups {
-			if i, ok := place[g.Name]; ok && !kept[i] && p.units[i].group.version == g.version {
+			if i, ok := place[g.Name]; ok && !kept[i] && !p.units[i].changed {
 				members = append(members, i)
 			}
 		}
-		if len(members) == 0 || len(members) != len(l.Groups) {
+		whole := len(members) == len(l.Groups)
+		changed = changed || !whole
+		if dead, stale := p.stale[at]; len(members) == 0 || !stale && !whole || dead == 0 && l.Dead > 0 {
 			changed = true
 			continue
 		}

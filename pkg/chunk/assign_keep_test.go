@@ -20,10 +20,7 @@ func TestLayersWithChangesAreOpen(t *testing.T) {
 	p := &packer{}
 	for _, l := range plan.Layers {
 		for _, g := range l.Groups {
-			if g.Name == changed {
-				g.version++
-			}
-			p.units = append(p.units, unit{group: &g, size: 1, release: -1, home: -1, source: len(p.units)})
+			p.units = append(p.units, unit{group: &g, size: 1, release: -1, home: -1, source: len(p.units), changed: g.Name == changed})
 		}
 	}
 	bins, open := p.keep(plan)

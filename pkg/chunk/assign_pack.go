@@ -17,6 +17,10 @@ type packer struct {
 	move float64
 	// homes is the number of units of each layer of the previous plan.
 	homes []int
+	// stale are the layers of the previous plan that may be kept although they
+	// have files that changed or are gone: those by their place, in compressed
+	// bytes.
+	stale map[int]int64
 }
 
 // worth is how many expected bytes of an update a layer has to save to be one:

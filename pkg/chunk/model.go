@@ -13,6 +13,8 @@ type unit struct {
 	own, shared float64
 	// source and release number the events; release is -1 for none.
 	source, release int
+	// changed says that it is another one than in the previous plan.
+	changed bool
 	// home is the layer of the previous plan that the unit has no reason to
 	// leave, -1 where there is none.
 	home int
@@ -53,6 +55,8 @@ type bin struct {
 	home, missing, foreign int
 	// paid is the cost, of a bin that is not changed any more.
 	paid float64
+	// dead is that of the stale layer that the bin is.
+	dead int64
 }
 
 func (b *bin) moved() bool { return b.home < 0 || b.missing > 0 || b.foreign > 0 }

@@ -40,6 +40,11 @@ type Input struct {
 	// large files of those large groups that have changed. Nil splits no
 	// group along what changed.
 	Sum func(name string) ([]byte, error)
+	// GroupSum returns what the writer would put into [Group.Sum] of a group that
+	// is being planned. It is asked only for groups that seem to be as they were,
+	// where that decides about more than them: those that no package accounts
+	// for, and those in layers with a change. Nil takes them for unchanged.
+	GroupSum func(*Group) ([]byte, error)
 	// Open reads a file; it is asked for dpkg's changelogs only. Nil makes do
 	// without.
 	Open func(name string) (io.ReadCloser, error)
@@ -59,6 +64,10 @@ type Options struct {
 	Every time.Duration
 	// Horizon is how many updates a rebalance has to pay for itself in: 7.
 	Horizon int
+	// Stale reports whether the blob of a layer of the previous plan, by its
+	// diff ID, can be read: such a layer may be kept as it is when little of it
+	// has changed, see [Layer.Dead]. Nil keeps none of these.
+	Stale func(diffID string) bool
 }
 
 const (
@@ -79,6 +88,7 @@ func (o Options) complete() Options {
 	return Options{
 		Layers: cmp.Or(o.Layers, DefaultLayers), Largest: cmp.Or(o.Largest, DefaultLargest),
 		Every: cmp.Or(o.Every, defaultEvery), Horizon: cmp.Or(o.Horizon, defaultHorizon),
+		Stale: o.Stale,
 	}
 }
 
@@ -88,7 +98,8 @@ type Plan struct {
 	// Epoch is the modification time of what no package brought, in seconds.
 	// It stays the same from plan to plan.
 	Epoch int64
-	// Layers are in the order of the image: those that change least first.
+	// Layers are in the order of the image: the stale ones first, the oldest
+	// before the others, and then those that change least first.
 	Layers []Layer
 	// Notes say what somebody should know of how the plan came about: why it
 	// was rebalanced, or what does not fit. Not encoded.
@@ -103,9 +114,14 @@ type Layer struct {
 	// Estimate is the compressed size that the planner expects, in bytes.
 	Estimate int64
 	// DiffID ("sha256:…", of the tar) and Size (compressed bytes) are the
-	// writer's to fill in.
+	// writer's to fill in, but for a stale layer.
 	DiffID string
 	Size   int64
+	// Dead is how many compressed bytes of the layer, as the planner knows it,
+	// are files that changed or are gone since it was made. A layer with some
+	// is stale: it is that of the previous image, which DiffID names, Groups are
+	// what is still right in it, and layers above it have or remove the rest.
+	Dead int64
 }
 
 // Group is what is kept together: mostly the files of one source package.

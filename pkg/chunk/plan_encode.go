@@ -34,6 +34,7 @@ type storedPlan struct {
 type storedLayer struct {
 	DiffID []byte        `json:"d,omitempty"`
 	Size   int64         `json:"s,omitempty"`
+	Dead   int64         `json:"x,omitempty"`
 	Groups []storedGroup `json:"g"`
 }
 
@@ -63,7 +64,7 @@ func (p *Plan) Encode() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("encoding the plan of layers: diff ID %q: %w", l.DiffID, err)
 		}
-		layer := storedLayer{DiffID: id, Size: l.Size}
+		layer := storedLayer{DiffID: id, Size: l.Size, Dead: l.Dead}
 		for j := range l.Groups {
 			g := &l.Groups[j]
 			g.seal()
@@ -141,10 +142,10 @@ func (s *storedPlan) plan() (*Plan, error) {
 		return nil, errPlan
 	}
 	for _, l := range s.Layers {
-		if len(l.DiffID) != 0 && len(l.DiffID) != 32 || l.Size < 0 || len(l.Groups) == 0 {
+		if len(l.DiffID) != 0 && len(l.DiffID) != 32 || l.Size < 0 || l.Dead < 0 || l.Dead > l.Size || len(l.Groups) == 0 {
 			return nil, errPlan
 		}
-		layer := Layer{Size: l.Size}
+		layer := Layer{Size: l.Size, Dead: l.Dead}
 		if len(l.DiffID) > 0 {
 			layer.DiffID = sha256Prefix + hex.EncodeToString(l.DiffID)
 		}

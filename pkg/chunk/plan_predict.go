@@ -64,7 +64,7 @@ func Predict(previous, next *Plan) Prediction {
 		estimate := max(l.estimate(), 1)
 		for j := range l.Groups {
 			g := &l.Groups[j]
-			size := int64(float64(l.Size) * float64(g.Estimate) / float64(estimate))
+			size := int64(float64(l.Size-l.Dead) * float64(g.Estimate) / float64(estimate))
 			base := baseName(g.Name)
 			whole[base] += size
 			if len(g.Sum) == 0 || !bytes.Equal(g.Sum, sums[g.Name]) {

@@ -3,6 +3,7 @@ package layermodel
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -19,6 +20,9 @@ type Layout struct {
 	// Time is the modification time that a file has in its layer; nil where
 	// times are no part of what makes a layer another one.
 	Time func(i int) int64
+	// Stale are layers that are those of an image before, with files that are
+	// in no layer any more: their diff IDs, by place.
+	Stale map[int]string
 }
 
 // layer is what a client knows a layer by, and what fetching it costs.
@@ -50,8 +54,22 @@ func (t *Tree) layers(l Layout) []layer {
 	}
 	for at := range list {
 		list[at].id = sha256.Sum256(sums[at])
+		if id, ok := l.Stale[at]; ok {
+			list[at].id = idOf(id)
+		}
 	}
 	return list
+}
+
+const diffID = "sha256:%x"
+
+// idOf reads what Written wrote.
+func idOf(text string) (id [sha256.Size]byte) {
+	var b []byte
+	if n, err := fmt.Sscanf(text, diffID, &b); n == 1 && err == nil {
+		copy(id[:], b)
+	}
+	return id
 }
 
 // Download is how many compressed bytes a client of one image fetches for
@@ -81,12 +99,15 @@ func (t *Tree) Total() int64 {
 
 // Planned is the layout of a plan.
 func (t *Tree) Planned(p *chunk.Plan) Layout {
-	l := Layout{Of: make([]int, len(t.Files)), Layers: len(p.Layers)}
+	l := Layout{Of: make([]int, len(t.Files)), Layers: len(p.Layers), Stale: map[int]string{}}
 	for i := range l.Of {
 		l.Of[i] = -1
 	}
 	times := make([]int64, len(t.Files))
 	for at := range p.Layers {
+		if p.Layers[at].Dead > 0 {
+			l.Stale[at] = p.Layers[at].DiffID
+		}
 		for _, g := range p.Layers[at].Groups {
 			for _, f := range g.Files {
 				if i := t.find(f.Name); i >= 0 {
@@ -99,14 +120,20 @@ func (t *Tree) Planned(p *chunk.Plan) Layout {
 	return l
 }
 
+// Readable is for [chunk.Options.Stale]: every layer of an image before can be read.
+func Readable(string) bool { return true }
+
 // Written fills in what a writer does: the digests that the plan asks for, and
-// the sizes of the layers.
+// the sizes and diff IDs of the layers.
 func (t *Tree) Written(p *chunk.Plan) {
 	sizes := t.layers(t.Planned(p))
 	for at := range p.Layers {
-		p.Layers[at].Size = sizes[at].bytes
+		if p.Layers[at].Dead == 0 {
+			p.Layers[at].Size, p.Layers[at].DiffID = sizes[at].bytes, fmt.Sprintf(diffID, sizes[at].id)
+		}
 		for g := range p.Layers[at].Groups {
 			files := p.Layers[at].Groups[g].Files
+			p.Layers[at].Groups[g].Sum, _ = t.GroupSum(&p.Layers[at].Groups[g]) // of files that are there
 			for i := range files {
 				if f := &files[i]; f.Track {
 					f.Sum = t.Files[t.find(f.Name)].Sum[:]

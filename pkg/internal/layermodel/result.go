@@ -21,6 +21,10 @@ type Result struct {
 	// same packages, and BackFloor the floor of that. It changes the files that
 	// the update before changed, which is more alike than updates are.
 	Back, BackFloor int64
+	// Stale is how many layers are kept with files that changed, and Dead how
+	// many bytes these are: what who installs the image fetches for nothing.
+	Stale int
+	Dead  int64
 	// Packages are the source packages that changed.
 	Packages []string
 	// Text is the length of our plan, as the image has it.
@@ -28,7 +32,9 @@ type Result struct {
 }
 
 // Compare plans two images one after the other, and the first one once more.
+// All layers of the image before can be read.
 func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
+	o.Stale = Readable
 	first, err := chunk.Assign(before.Input(), nil, o)
 	if err != nil {
 		return nil, err
@@ -50,6 +56,12 @@ func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
 	r.Floor, r.Changed, r.Packages = Floor(before, after)
 	r.Ours = Download(before, before.Planned(first), after, after.Planned(second))
 	r.Chunkah = Download(before, before.Chunkah(o.Layers), after, after.Chunkah(o.Layers))
+	for _, l := range second.Layers {
+		if l.Dead > 0 {
+			r.Stale++
+			r.Dead += l.Dead
+		}
+	}
 	after.Written(second)
 	third, err := chunk.Assign(before.Input(), second, o)
 	if err != nil {
@@ -64,7 +76,7 @@ func (r *Result) String() string {
 	part := func(n int64) string {
 		return fmt.Sprintf("%.1f MB (%.3f of the floor)", float64(n)/1e6, float64(n)/float64(max(r.Floor, 1)))
 	}
-	return fmt.Sprintf("%d layers: ours %s, chunkah's packing %s, one layer %s; floor %.1f MB in %d packages, changed files %s; plan of %d bytes; the way back %.1f MB (%.3f of its floor)",
-		r.Layers, part(r.Ours), part(r.Chunkah), part(r.Total), float64(r.Floor)/1e6, len(r.Packages), part(r.Changed), r.Text,
+	return fmt.Sprintf("%d layers: ours %s, chunkah's packing %s, one layer %s; floor %.1f MB in %d packages, changed files %s; %d layers kept with %.1f MB that are dead; plan of %d bytes; the way back %.1f MB (%.3f of its floor)",
+		r.Layers, part(r.Ours), part(r.Chunkah), part(r.Total), float64(r.Floor)/1e6, len(r.Packages), part(r.Changed), r.Stale, float64(r.Dead)/1e6, r.Text,
 		float64(r.Back)/1e6, float64(r.Back)/float64(max(r.BackFloor, 1)))
 }

@@ -103,7 +103,7 @@ func TestSeriesOfNights(t *testing.T) {
 				list[i].here = false
 			}
 			const nights = 14
-			options := chunk.Options{Layers: layers}
+			options := chunk.Options{Layers: layers, Stale: Readable}
 			before := treeOf(list, 0)
 			plan, err := chunk.Assign(before.Input(), nil, options)
 			if err != nil {

@@ -198,9 +198,22 @@ func (t *Tree) Sum(name string) ([]byte, error) {
 	return bytes.Clone(t.Files[i].Sum[:]), nil
 }
 
+// GroupSum is what [chunk.Input] asks for.
+func (t *Tree) GroupSum(g *chunk.Group) ([]byte, error) {
+	sum := sha256.New()
+	for _, f := range g.Files {
+		content, err := t.Sum(f.Name)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(sum, "%q %d %x\n", f.Name, f.Time, content)
+	}
+	return sum.Sum(nil), nil
+}
+
 // Input is the tree as the planner sees it.
 func (t *Tree) Input() chunk.Input {
-	in := chunk.Input{Packages: t.Packages, Sum: t.Sum, Open: t.Open}
+	in := chunk.Input{Packages: t.Packages, Sum: t.Sum, GroupSum: t.GroupSum, Open: t.Open}
 	for _, c := range t.Files {
 		in.Files = append(in.Files, c.File)
 	}

@@ -1,0 +1,132 @@
+package chunk
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+)
+
+// A layer of which little changed can be kept: what is new goes into a layer
+// above it, and there is what removes the files that are gone. Every client is
+// spared what did not change in it, once. The dead bytes cost who installs the
+// image anew, and room on every disk, until the layer is made anew.
+const (
+	// deadInLayer is how much of a layer may be dead: that part of it. Reading
+	// it to prove it, and keeping it, is for the rest.
+	deadInLayer = 1. / 8
+	// deadInImage is the same of the whole image: what an installation may cost
+	// more than it has to.
+	deadInImage = 1. / 40
+	// installs is how many installations there are for each update that a
+	// machine gets: one in four years, with the mean of 30 days between updates.
+	installs = 0.02
+)
+
+// staleLayer is one that may be kept.
+type staleLayer struct {
+	at int
+	// live is what is saved, changed what of it dies now, and dead all that is
+	// dead then; in compressed bytes.
+	live, changed, dead float64
+}
+
+// staleLayers are those of the previous plan that may be kept although files of
+// them changed or are gone.
+type staleLayers struct {
+	// same have nothing dead that was not so before: these are kept for nothing.
+	same map[int]int64
+	// list are the others, the most useful first.
+	list []staleLayer
+}
+
+// staleLayers finds them, within the limits.
+func (a *assigner) staleLayers(units []unit, previous *Plan) staleLayers {
+	s := staleLayers{same: map[int]int64{}}
+	place := map[string]*unit{}
+	for i := range units {
+		place[units[i].group.Name] = &units[i]
+	}
+	total, spent := 0., 0.
+	for at, l := range previous.Layers {
+		size := float64(max(l.Size-l.Dead, 0))
+		total += size
+		n, part := l.unchanged(place)
+		live := part * size
+		switch c := (staleLayer{at, live, size - live, float64(l.Dead) + size - live}); {
+		case !a.mayStay(&l):
+		case n == len(l.Groups):
+			if l.Dead > 0 {
+				s.same[at] = l.Dead
+				spent += float64(l.Dead)
+			}
+		case n > 0 && c.dead <= deadInLayer*float64(l.Size):
+			s.list = append(s.list, c)
+		}
+	}
+	slices.SortStableFunc(s.list, func(x, y staleLayer) int { return cmp.Compare(y.live*x.changed, x.live*y.changed) })
+	s.list = slices.DeleteFunc(s.list, func(c staleLayer) bool {
+		if spent+c.dead > deadInImage*total {
+			return true
+		}
+		spent += c.dead
+		return false
+	})
+	slices.SortStableFunc(s.list, func(x, y staleLayer) int { return cmp.Compare(y.live, x.live) })
+	return s
+}
+
+// counts are how many of the list to try to keep. Each takes a layer of the
+// budget that would else be open to what changed.
+func (s staleLayers) counts() []int {
+	n := len(s.list)
+	return slices.Compact([]int{n, (3*n + 3) / 4, (n + 1) / 2, (n + 3) / 4, 0})
+}
+
+// first returns the dead bytes of the layers to keep, with the first n of the
+// list.
+func (s staleLayers) first(n int) map[int]int64 {
+	dead := map[int]int64{}
+	for at, bytes := range s.same {
+		dead[at] = bytes
+	}
+	for _, c := range s.list[:n] {
+		dead[c.at] = int64(math.Ceil(c.dead))
+	}
+	return dead
+}
+
+// burden is what the dead bytes cost.
+func (p *packer) burden(bins []*bin) float64 {
+	sum := 0.
+	for _, b := range bins {
+		if b.home >= 0 && !b.moved() {
+			sum += installs * float64(p.stale[b.home])
+		}
+	}
+	return sum
+}
+
+// staleNotes say what became of the layers with dead files in them.
+func staleNotes(bins []*bin, previous *Plan) (notes []string) {
+	kept := map[int]bool{}
+	for _, b := range bins {
+		if b.dead > 0 {
+			kept[b.home] = true
+		}
+	}
+	gone, freed := 0, int64(0)
+	for at, l := range previous.Layers {
+		if l.Dead > 0 && !kept[at] {
+			gone++
+			freed += l.Dead
+		}
+	}
+	if gone > 0 {
+		notes = append(notes, fmt.Sprintf("rebalanced: %d layers are made anew, without %s in them that nobody saw any more",
+			gone, humanize.IBytes(uint64(freed))))
+	}
+	return notes
+}
