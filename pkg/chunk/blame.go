@@ -123,7 +123,7 @@ func (w *writer) suspects(had previous, plan *Plan, jobs []*job, p *Prediction) 
 		}
 		for _, g := range l.Groups {
 			if n, c := now[g.Name], causes[g.Name]; n != nil && c != nil && n.packages == g.packages {
-				list[at] = append(list[at], &suspect{cause: c, items: w.archive.itemsOf(n), sole: changed == 1})
+				list[at] = append(list[at], &suspect{cause: c, items: w.archive.itemsOf(n), sole: changed == 1 && l.Dead == 0})
 			}
 		}
 	}
@@ -148,7 +148,7 @@ func (w *writer) compare(ctx context.Context, from image.Layered, at int, list [
 	entries := map[string]item{}
 	for _, s := range list {
 		for _, it := range s.items {
-			name := w.archive.tree.entries[it.entry].name
+			name := w.archive.tree.name(it)
 			wanted[name], entries[name] = s, it
 		}
 	}

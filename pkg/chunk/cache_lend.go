@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -69,6 +70,33 @@ func (c *cache) leave(j *job, diffID digest.Digest) (blob, bool) {
 		}
 	}
 	return blob{}, false
+}
+
+// isHeld says whether whoever gets the layout has that blob.
+func (c *cache) isHeld(d digest.Digest) bool {
+	for _, list := range c.held {
+		if slices.ContainsFunc(list, func(b blob) bool { return b.digest == d }) {
+			return true
+		}
+	}
+	return false
+}
+
+// lay puts a blob into the layout that the cache or the lent layout has under
+// its name. Whether that is what the lent one has is for who reads it to find out.
+func (c *cache) lay(d digest.Digest, layout string) bool {
+	for _, list := range c.sizes {
+		for _, b := range list {
+			if b.digest != d {
+				continue
+			}
+			if _, err := linkVerified(c.path(b), layout, d); err == nil {
+				c.touch(b)
+				return true
+			}
+		}
+	}
+	return len(c.lent) > 0 && link(blobPath(c.lender, d), blobPath(layout, d)) == nil
 }
 
 // contentSize returns what a compressed file says of the size of its content,

@@ -29,7 +29,8 @@ import (
 //     plain ones (root's, mode 0755), whatever they are. A directory that a
 //     layer does not name would be made by whoever unpacks it, as it likes and
 //     at the time it does so;
-//   - the highest holds again those directories that are not plain.
+//   - the highest holds again those directories that are not plain, and what
+//     removes files of stale layers, below directories as they really are.
 //
 // Where layers are stacked (overlayfs) or unpacked one over the other, the last
 // one to name a directory is right about it; where ostree merges them, the
@@ -42,6 +43,23 @@ type item struct {
 	entry int
 	// plain makes a directory root's, with mode 0755.
 	plain bool
+	// gone is a name in the directory entry that lower layers have and the image
+	// has not: the item is what removes it.
+	gone string
+}
+
+// whiteout begins the name of what removes a file of a lower layer (OCI image
+// specification, layer.md, "Whiteouts").
+const whiteout = ".wh."
+
+// name is what the item is called in an archive, without the slash after a
+// directory.
+func (t *tree) name(it item) string {
+	name := t.entries[it.entry].name
+	if it.gone != "" {
+		return path.Join(name, whiteout+it.gone)
+	}
+	return name
 }
 
 // items returns what a layer with these files holds, in the order of the
@@ -105,6 +123,9 @@ func (t *tree) directories() (all, own []item) {
 // those are the image's own affair.
 func (t *tree) header(it item) *tar.Header {
 	e := &t.entries[it.entry]
+	if it.gone != "" {
+		return &tar.Header{Format: tar.FormatPAX, Name: t.name(it), Typeflag: tar.TypeReg, Mode: 0o644, ModTime: time.Unix(0, 0)}
+	}
 	h := &tar.Header{
 		Format: tar.FormatPAX, Name: e.name, Mode: e.bits, Uid: e.uid, Gid: e.gid,
 		ModTime: time.Unix(t.entries[e.leader].mtime, 0),
@@ -153,10 +174,15 @@ type archive struct {
 	// sums has what was read of every regular file, and heads what was written
 	// before the content of everything that is no directory.
 	sums, heads []uint64
+	// read has which of the sums are there already.
+	read []bool
+	// compiled are the compiled forms of Python sources, by the source.
+	compiled map[int][]int
 }
 
 func newArchive(t *tree, root image.Root) *archive {
-	return &archive{tree: t, root: root, sums: make([]uint64, len(t.entries)), heads: make([]uint64, len(t.entries))}
+	n := len(t.entries)
+	return &archive{tree: t, root: root, sums: make([]uint64, n), heads: make([]uint64, n), read: make([]bool, n), compiled: t.compiled()}
 }
 
 // headWriter writes the headers of archives.
@@ -174,11 +200,13 @@ func newHeadWriter(t *tree) *headWriter {
 
 // head returns the bytes in front of an item's content. They are valid until
 // the next call.
-func (h *headWriter) head(it item) ([]byte, error) {
+func (h *headWriter) head(it item) ([]byte, error) { return h.bytes(h.tree.header(it)) }
+
+func (h *headWriter) bytes(header *tar.Header) ([]byte, error) {
 	h.buf.Reset()
 	h.now = h.fresh // which a tar.Writer of its own for each would be, but for the garbage
-	if err := h.now.WriteHeader(h.tree.header(it)); err != nil {
-		return nil, fmt.Errorf("%q: %w", h.tree.entries[it.entry].name, err)
+	if err := h.now.WriteHeader(header); err != nil {
+		return nil, fmt.Errorf("%q: %w", header.Name, err)
 	}
 	return h.buf.Bytes(), nil
 }

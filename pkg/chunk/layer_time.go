@@ -19,41 +19,55 @@ func (e *entry) time() time.Time { return time.Unix(e.mtime, 0) }
 // form holds the time, so that these layers would not be reproducible without
 // it either.
 func (a *archive) retime(p *Plan) error {
-	t := a.tree
-	times := make(map[int]int64, len(t.entries))
 	for _, l := range p.Layers {
 		for _, g := range l.Groups {
 			for _, f := range g.Files {
-				if i := t.find(f.Name); i >= 0 {
-					times[i] = f.Time
+				i := a.tree.find(f.Name)
+				if i < 0 {
+					continue
 				}
+				at, err := a.timeFor(i, f.Time)
+				if err != nil {
+					return err
+				}
+				a.tree.entries[i].mtime = at
 			}
 		}
 	}
-	for i := range t.entries {
-		at := -1
-		if source := pythonSource(t.entries[i].name); source != "" && t.entries[i].mode.IsRegular() {
-			at = t.find(source)
-		}
-		if at < 0 {
-			continue
-		}
-		of := t.entries[at].mtime
-		if now, ok := times[at]; !ok || now == of {
-			continue
-		}
-		made, ok, err := a.compiledFrom(t.entries[i].name)
+	return nil
+}
+
+// timeFor is the time of a file for which the plan says another.
+func (a *archive) timeFor(i int, planned int64) (int64, error) {
+	of := a.tree.entries[i].mtime
+	if of == planned {
+		return of, nil
+	}
+	for _, at := range a.compiled[i] {
+		made, ok, err := a.compiledFrom(a.tree.entries[at].name)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if ok && made == uint32(of) {
-			times[at] = of
+			return of, nil
 		}
 	}
-	for i, at := range times {
-		t.entries[i].mtime = at
+	return planned, nil
+}
+
+// compiled finds the compiled forms of Python sources.
+func (t *tree) compiled() map[int][]int {
+	forms := map[int][]int{}
+	for i := range t.entries {
+		source := pythonSource(t.entries[i].name)
+		if source == "" || !t.entries[i].mode.IsRegular() {
+			continue
+		}
+		if at := t.find(source); at >= 0 {
+			forms[at] = append(forms[at], i)
+		}
 	}
-	return nil
+	return forms
 }
 
 // pythonSource names the source of a compiled module in a cache folder (PEP

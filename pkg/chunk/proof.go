@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 	"sync"
 
@@ -46,6 +47,8 @@ type proof struct {
 
 	mu   sync.Mutex
 	seen []seen
+	// gone are the whiteouts that there have to be, and whether they are.
+	gone map[string]bool
 }
 
 // sighting is an entry that a layer has, as the image has it.
@@ -75,6 +78,11 @@ func (p *proof) layer(from place, block []byte) *layerProof {
 
 // archive reads a whole archive. What it has found is for [proof.accept].
 func (p *layerProof) archive(ctx context.Context, r io.Reader) error {
+	return eachEntry(ctx, r, p.entry)
+}
+
+// eachEntry reads an archive.
+func eachEntry(ctx context.Context, r io.Reader, entry func(*tar.Header, io.Reader) error) error {
 	tr := tar.NewReader(r)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -87,7 +95,7 @@ func (p *layerProof) archive(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("reading the layer back: %w", err)
 		}
-		if err := p.entry(h, tr); err != nil {
+		if err := entry(h, tr); err != nil {
 			return err
 		}
 	}
@@ -132,7 +140,10 @@ func (p *layerProof) entry(h *tar.Header, content io.Reader) error {
 		return &DifferenceError{Name: name, What: fmt.Sprintf(format, args...)}
 	}
 	i := p.tree.find(name)
-	if i < 0 {
+	switch {
+	case i < 0 && p.from == placeHighest && strings.HasPrefix(path.Base(name), whiteout):
+		return p.removal(name, h, differs)
+	case i < 0:
 		return differs("the image does not have it")
 	}
 	e := &p.tree.entries[i]
@@ -152,10 +163,7 @@ func (p *layerProof) entry(h *tar.Header, content io.Reader) error {
 	case p.from != placeFiles:
 		return differs("a file is in a layer of directories")
 	case e.isDir():
-		if h.Mode != 0o755 || h.Uid != 0 || h.Gid != 0 || len(xattrsOf(h)) > 0 {
-			return differs("the directory is not a plain one")
-		}
-		return nil
+		return plainDirectory(h, differs)
 	}
 	if err := p.attributes(e, h, differs); err != nil {
 		return err
@@ -166,6 +174,18 @@ func (p *layerProof) entry(h *tar.Header, content io.Reader) error {
 		}
 	}
 	p.found = append(p.found, sighting{i, mark})
+	return nil
+}
+
+// removal notes what removes a file of a stale layer.
+func (p *layerProof) removal(name string, h *tar.Header, differs func(string, ...any) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	done, ok := p.gone[name]
+	if !ok || done || h.Typeflag != tar.TypeReg || h.Size != 0 {
+		return differs("it removes a file that it must not")
+	}
+	p.gone[name] = true
 	return nil
 }
 
@@ -248,6 +268,11 @@ func (p *proof) finish() error {
 		}
 		if p.seen[i]&want != want {
 			return &DifferenceError{Name: e.name, What: "no layer has it"}
+		}
+	}
+	for name, done := range p.gone {
+		if !done {
+			return &DifferenceError{Name: name, What: "no layer has it, so that a file of the previous image would be back"}
 		}
 	}
 	return nil

@@ -50,6 +50,9 @@ func oneLayer(t *testing.T) (*writer, []*job) {
 	w := &writer{archive: newArchive(tr, root)}
 	w.proof = newProof(w.archive)
 	jobs, err := w.jobs(&Plan{Layers: []Layer{{Groups: []Group{g}}}})
+	if err == nil {
+		jobs, err = w.directories(jobs)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ type Report struct {
 	// Held how many of them the layout lacks.
 	Reused int `json:"reused"`
 	Held   int `json:"held,omitempty"`
+	// Dead is how many of the bytes are in layers that are kept for the rest of
+	// what is in them, which saves every machine a download.
+	Dead int64 `json:"dead,omitempty"`
 	// Update is what a machine with the previous image downloads, nil where
 	// there is no such image.
 	Update *Prediction `json:"update,omitempty"`
@@ -44,6 +47,9 @@ type LayerReport struct {
 	// layout, because whoever gets that has it.
 	Reused bool `json:"reused"`
 	Held   bool `json:"held,omitempty"`
+	// Dead is how many of the compressed bytes are, by estimate, files that
+	// layers above replace or remove; see [Layer.Dead].
+	Dead int64 `json:"dead,omitempty"`
 }
 
 func newReport(had previous, plan *Plan, jobs []*job) *Report {
@@ -56,6 +62,10 @@ func newReport(had previous, plan *Plan, jobs []*job) *Report {
 			Name: j.name, DiffID: j.blob.diffID, Digest: j.blob.digest,
 			Size: j.blob.size, Unpacked: j.size, Reused: j.reused, Held: j.held,
 		})
+		if j.stale() {
+			r.Layers[len(r.Layers)-1].Dead = j.layer.Dead
+			r.Dead += j.layer.Dead
+		}
 		r.Size += j.blob.size
 		r.Unpacked += j.size
 		if j.reused {

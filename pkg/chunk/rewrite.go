@@ -105,11 +105,7 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 	if err := stored.lend(ctx, had.layers, o.Held); err != nil {
 		return nil, err
 	}
-	plan, err := w.plan(ctx, had.plan, o.Options)
-	if err != nil {
-		return nil, err
-	}
-	jobs, err := w.jobs(plan)
+	plan, jobs, err := w.decide(ctx, &had, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +120,7 @@ func rewrite(ctx context.Context, img image.Image, out *layout, o RewriteOptions
 		return nil, err
 	}
 	stored.prune()
-	plan.Notes = slices.Concat(had.notes, plan.Notes, stored.notes())
+	plan.Notes = slices.Concat(had.notes, plan.Notes, staleNote(jobs), stored.notes())
 	report := newReport(had, plan, jobs)
 	if report.Update != nil {
 		err = w.blame(ctx, had, plan, jobs, report.Update)
@@ -146,6 +142,8 @@ type previous struct {
 	layers image.Layered
 	names  []string
 	notes  []string
+	// readable are the layers that may be kept as they are.
+	readable map[string]int
 }
 
 // readPrevious reads an image's plan out of its configuration. One that cannot
@@ -168,6 +166,9 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 	if p.plan, err = DecodePlan(text); err != nil {
 		p.notes = []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}
 	}
+	if p.layers != nil {
+		p.readable = readable(p.layers, config)
+	}
 	if len(config.History) == len(p.diffIDs) { // more are somebody else's, of an image that was built on a chunked one
 		for _, h := range config.History {
 			p.names = append(p.names, h.Comment)
@@ -179,13 +180,46 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 // directoryLayers is how many layers there are beside those of the plan.
 const directoryLayers = 2
 
-// plan assigns the files to layers, and takes over the times that it says.
-func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, error) {
+// decide plans the layers, and takes over those of the previous image that stay
+// as they are. Those of which that cannot be done are planned anew.
+func (w *writer) decide(ctx context.Context, had *previous, o Options) (*Plan, []*job, error) {
+	in, err := w.input(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Stale = func(diffID string) bool { _, ok := had.readable[diffID]; return ok }
+	for {
+		plan, err := w.plan(in, had.plan, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		jobs, err := w.jobs(plan)
+		if err != nil {
+			return nil, nil, err
+		}
+		refused, err := w.stay(ctx, *had, jobs)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(refused) == 0 {
+			jobs, err = w.directories(jobs)
+			return plan, jobs, err
+		}
+		had.notes = append(had.notes, refusals(refused)...)
+		for id := range refused {
+			delete(had.readable, id)
+		}
+	}
+}
+
+// input is the image as the planner sees it, before anything of it is changed.
+func (w *writer) input(ctx context.Context) (Input, error) {
 	t, root := w.archive.tree, w.archive.root
 	packages, err := packagedb.Owners(ctx, root)
 	if err != nil && !errors.Is(err, packagedb.ErrNone) {
-		return nil, err
+		return Input{}, err
 	}
+	block := make([]byte, 256<<10)
 	in := Input{
 		Packages: packages,
 		Open:     func(name string) (io.ReadCloser, error) { return root.Open(name) },
@@ -194,9 +228,10 @@ func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, er
 			if i < 0 {
 				return nil, fmt.Errorf("no file %q", name)
 			}
-			content, err := w.archive.copy(io.Discard, name, t.entries[i].size, make([]byte, 256<<10))
+			content, err := w.archive.sumOf(i, block)
 			return t.entrySum(i, content), err
 		},
+		GroupSum: func(g *Group) ([]byte, error) { return w.archive.groupSum(g, block) },
 	}
 	for i := range t.entries {
 		if e := &t.entries[i]; !e.isDir() {
@@ -205,6 +240,11 @@ func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, er
 			})
 		}
 	}
+	return in, nil
+}
+
+// plan assigns the files to layers, and takes over the times that it says.
+func (w *writer) plan(in Input, previous *Plan, o Options) (*Plan, error) {
 	if o.Largest != 0 && o.Largest < LeastLargest {
 		return nil, fmt.Errorf("layers of at most %d bytes: they have to hold %d", o.Largest, LeastLargest)
 	}
@@ -216,7 +256,7 @@ func (w *writer) plan(ctx context.Context, previous *Plan, o Options) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
-	list, _ := sources(packages)
+	list, _ := sources(in.Packages)
 	plan.note(list)
 	return plan, w.archive.retime(plan)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"io"
 	"runtime"
 	"slices"
@@ -39,13 +40,21 @@ type job struct {
 	// not in the layout.
 	blob         blob
 	reused, held bool
+
+	// found is what a stale layer has of the image, and absent what it has that
+	// the image has not, with whether it is a directory: see [writer.stay].
+	found  []sighting
+	absent map[string]bool
 }
 
-// jobs returns the layers in the image's order, the lowest first.
+// stale says that the layer is the previous image's, and has files that are not
+// the image's.
+func (j *job) stale() bool { return j.layer != nil && j.layer.Dead > 0 }
+
+// jobs returns the layers of the plan in the image's order, the lowest first.
 func (w *writer) jobs(p *Plan) ([]*job, error) {
 	t := w.archive.tree
-	all, own := t.directories()
-	list := []*job{{name: "directories", items: all, kind: placeLowest}}
+	var list []*job
 	for i := range p.Layers {
 		l := &p.Layers[i]
 		var files []int
@@ -64,11 +73,22 @@ func (w *writer) jobs(p *Plan) ([]*job, error) {
 		}
 		list = append(list, &job{layer: l, name: layerName(l), items: items, kind: placeFiles})
 	}
-	list = append(list, &job{name: "attributes of directories", items: own, kind: placeHighest})
+	return list, nil
+}
+
+// directories adds the lowest and the highest layer to those between them.
+func (w *writer) directories(between []*job) ([]*job, error) {
+	all, own := w.archive.tree.directories()
+	list := []*job{{name: "directories", items: all, kind: placeLowest}}
+	list = append(list, between...)
+	list = append(list, &job{name: "attributes of directories", items: w.removals(own, between), kind: placeHighest})
 	list = slices.DeleteFunc(list, func(j *job) bool { return len(j.items) == 0 })
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, j := range list {
+		if j.stale() {
+			continue
+		}
 		g.Go(func() (err error) {
 			j.size, err = w.archive.size(j.items)
 			return err
@@ -94,14 +114,20 @@ func layerName(l *Layer) string {
 	return text.String()
 }
 
-// run writes the layers, the largest first so that none is left to one core at
-// the end.
+// run writes the layers that are not stale.
 func (w *writer) run(ctx context.Context, jobs []*job) error {
+	jobs = slices.DeleteFunc(slices.Clone(jobs), (*job).stale)
+	return w.each(ctx, "layers", jobs, w.layer)
+}
+
+// each does something with layers, the largest first so that none is left to
+// one core at the end.
+func (w *writer) each(ctx context.Context, what string, jobs []*job, do func(context.Context, *tools, *job) error) error {
 	total := int64(0)
 	for _, j := range jobs {
 		total += j.size
 	}
-	transfer := w.stage.Transfer("layers", total)
+	transfer := w.stage.Transfer(what, total)
 	order := slices.SortedStableFunc(slices.Values(jobs), func(a, b *job) int { return cmp.Compare(b.size, a.size) })
 	g, ctx := errgroup.WithContext(ctx)
 	var begun atomic.Int64
@@ -117,10 +143,11 @@ func (w *writer) run(ctx context.Context, jobs []*job) error {
 				if i >= int64(len(order)) {
 					return nil
 				}
-				if err := w.layer(ctx, t, order[i]); err != nil {
+				size := order[i].size
+				if err := do(ctx, t, order[i]); err != nil {
 					return err
 				}
-				transfer.Add(order[i].size)
+				transfer.Add(size)
 			}
 		})
 	}
@@ -188,7 +215,7 @@ func (w *writer) describe(jobs []*job) {
 		j.layer.DiffID, j.layer.Size = j.blob.diffID.String(), j.blob.size
 		for i := range j.layer.Groups {
 			g := &j.layer.Groups[i]
-			h := sha256.New()
+			h := newGroupHash()
 			for k := range g.Files {
 				f := &g.Files[k]
 				at := a.tree.find(f.Name)
@@ -196,12 +223,22 @@ func (w *writer) describe(jobs []*job) {
 				if f.Track {
 					f.Sum = a.tree.entrySum(at, content)
 				}
-				_, _ = h.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, a.heads[at]), content)) // a hash never fails
+				h.add(a.heads[at], content)
 			}
-			g.Sum = h.Sum(nil)[:groupSum]
+			g.Sum = h.sum()
 		}
 	}
 }
 
-// groupSum is how many bytes tell whether a group has changed.
-const groupSum = 8
+// groupHash makes [Group.Sum]: of what is in front of each file in the archive,
+// and of its content.
+type groupHash struct{ hash hash.Hash }
+
+func newGroupHash() groupHash { return groupHash{sha256.New()} }
+
+func (h groupHash) add(head, content uint64) {
+	_, _ = h.hash.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, head), content)) // a hash never fails
+}
+
+// sum is as long as is needed to tell whether a group has changed.
+func (h groupHash) sum() []byte { return h.hash.Sum(nil)[:8] }

@@ -21,20 +21,30 @@ type Layered interface {
 	// The caller closes it. That a layer is what its digest says is known only
 	// when it was read to its end.
 	OpenLayer(ctx context.Context, place int) (io.ReadCloser, error)
+	// OpenBlob returns the same layer as it is stored, compressed.
+	OpenBlob(ctx context.Context, place int) (io.ReadCloser, error)
 }
 
 func (img *layeredImage) Layers() []imgspecv1.Descriptor { return slices.Clone(img.layers) }
 
 func (img *layeredImage) OpenLayer(ctx context.Context, place int) (io.ReadCloser, error) {
-	blob, err := openVerified(ctx, img.src, img.layers[place])
+	blob, err := img.OpenBlob(ctx, place)
 	if err != nil {
-		return nil, fmt.Errorf("reading layer of %q: %w", img.location, err)
+		return nil, err
 	}
 	archive, err := decompress(blob)
 	if err != nil {
 		return nil, fmt.Errorf("reading layer of %q: %w", img.location, errors.Join(err, blob.Close()))
 	}
 	return &openLayer{archive, blob}, nil
+}
+
+func (img *layeredImage) OpenBlob(ctx context.Context, place int) (io.ReadCloser, error) {
+	blob, err := openVerified(ctx, img.src, img.layers[place])
+	if err != nil {
+		return nil, fmt.Errorf("reading layer of %q: %w", img.location, err)
+	}
+	return blob, nil
 }
 
 // openLayer is an archive with the blob that it comes from.
