@@ -32,6 +32,7 @@ func makeWorld(seed uint64, packages, files int) *world {
 		sum := sha256.Sum256([]byte(w.content[name]))
 		return sum[:], nil
 	}
+	w.GroupSum = w.groupSum
 	add := func(name string, size int64) {
 		w.Files = append(w.Files, File{Name: name, Mode: 0o644, Size: size, Time: newYear})
 		w.content[name] = name
@@ -78,27 +79,34 @@ func (w *world) update(p int, random *rand.Rand) {
 	}
 }
 
+func (w *world) groupSum(g *Group) ([]byte, error) {
+	sum := sha256.New()
+	for _, f := range g.Files {
+		fmt.Fprintf(sum, "%s %d %s", f.Name, f.Time, w.content[f.Name])
+	}
+	return sum.Sum(nil)[:8], nil
+}
+
 // written fills in what the writer does.
 func (w *world) written(t testing.TB, p *Plan) *Plan {
 	t.Helper()
 	for i := range p.Layers {
 		l := &p.Layers[i]
 		h := sha256.New()
-		l.Size = l.Estimate
 		for j := range l.Groups {
 			g := &l.Groups[j]
-			one := sha256.New()
 			for k := range g.Files {
-				f := &g.Files[k]
-				fmt.Fprintf(one, "%s %d %s", f.Name, f.Time, w.content[f.Name])
-				if f.Track {
+				if f := &g.Files[k]; f.Track {
 					f.Sum, _ = w.Sum(f.Name)
 				}
 			}
-			g.Sum = one.Sum(nil)[:8]
+			g.Sum, _ = w.groupSum(g)
 			h.Write(g.Sum)
 		}
-		l.DiffID = fmt.Sprintf("sha256:%x", h.Sum(nil))
+		if l.Dead > 0 {
+			continue
+		}
+		l.Size, l.DiffID = l.Estimate, fmt.Sprintf("sha256:%x", h.Sum(nil))
 	}
 	return p
 }

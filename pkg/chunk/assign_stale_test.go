@@ -1,0 +1,160 @@
+package chunk
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// groupOf finds a group of a plan, and the place of its layer.
+func groupOf(p *Plan, name string) (*Group, int) {
+	for at := range p.Layers {
+		for i := range p.Layers[at].Groups {
+			if g := &p.Layers[at].Groups[i]; g.Name == name {
+				return g, at
+			}
+		}
+	}
+	return nil, -1
+}
+
+// TestStaleLayers updates small packages, again and again.
+func TestStaleLayers(t *testing.T) {
+	t.Parallel()
+	w := makeWorld(5, 300, 3000)
+	o := Options{Layers: 40, Stale: func(string) bool { return true }}
+	plan := w.written(t, mustAssign(t, w.Input, nil, o))
+	random := rand.New(rand.NewPCG(5, 5))
+	several := 0
+	for range 12 {
+		for range 12 {
+			w.update(random.IntN(len(w.Packages)), random)
+		}
+		w.content["usr/lib/sysimage/rpm/rpmdb.sqlite"] += "'" // and is as large as it was
+		next := mustAssign(t, w.Input, plan, o)
+		checkPlan(t, w.Input, next, o)
+		text, err := plan.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := DecodePlan(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(next, mustAssign(t, w.Input, decoded, o), cmp.AllowUnexported(Group{}, filter{})); diff != "" {
+			t.Errorf("a plan that was encoded gives another one: %s", diff)
+		}
+		w.written(t, next)
+		checkStale(t, plan, next)
+		if len(next.Layers) > 1 && next.Layers[1].Dead > 0 {
+			several++
+		}
+		plan = next
+	}
+	if several < 6 {
+		t.Errorf("several layers stayed in %d updates only", several)
+	}
+}
+
+// checkStale says whether the stale layers of a plan are what they may be.
+func checkStale(t *testing.T, before, next *Plan) {
+	t.Helper()
+	last, dead, size := -1, int64(0), int64(0)
+	for at, l := range next.Layers {
+		size += l.Size
+		if l.Dead == 0 {
+			continue
+		}
+		dead += l.Dead
+		home := slices.IndexFunc(before.Layers, func(b Layer) bool { return b.DiffID == l.DiffID })
+		switch {
+		case at > 0 && next.Layers[at-1].Dead == 0:
+			t.Errorf("layer %d is stale, and above one that is not", at)
+		case home < 0:
+			t.Fatalf("layer %d stays, and was not there", at)
+		case home <= last:
+			t.Errorf("layer %d was below the one that it is above now", at)
+		case l.Size != before.Layers[home].Size || l.Dead > l.Size/8:
+			t.Errorf("layer %d has %d of %d bytes that are dead, and was of %d", at, l.Dead, l.Size, before.Layers[home].Size)
+		}
+		last = home
+		for _, g := range l.Groups {
+			if old, in := groupOf(before, g.Name); in != home || !bytes.Equal(old.Sum, g.Sum) {
+				t.Errorf("%s is not what the layer has", g.Name)
+			}
+		}
+	}
+	if dead > size/40 {
+		t.Errorf("%d of %d bytes are dead", dead, size)
+	}
+}
+
+// TestStaleIsAsked keeps no layer that cannot be read, and none with much in it
+// that changed.
+func TestStaleIsAsked(t *testing.T) {
+	t.Parallel()
+	w := makeWorld(5, 300, 3000)
+	o := Options{Layers: 40, Stale: func(string) bool { return true }}
+	first := w.written(t, mustAssign(t, w.Input, nil, o))
+	random := rand.New(rand.NewPCG(5, 5))
+	for range 20 {
+		w.update(random.IntN(len(w.Packages)), random)
+	}
+	second := w.written(t, mustAssign(t, w.Input, first, o))
+	if second.Layers[0].Dead == 0 {
+		t.Fatal("no layer is stale")
+	}
+	none := w.written(t, mustAssign(t, w.Input, first, Options{Layers: 40}))
+	if none.Layers[0].Dead > 0 || Predict(first, second).Bytes >= Predict(first, none).Bytes {
+		t.Errorf("an update costs %d bytes with stale layers, and %d without", Predict(first, second).Bytes, Predict(first, none).Bytes)
+	}
+	gone := second.Layers[0].DiffID
+	o.Stale = func(id string) bool { return id != gone }
+	third := mustAssign(t, w.Input, second, o)
+	checkPlan(t, w.Input, third, o)
+	if slices.ContainsFunc(third.Layers, func(l Layer) bool { return l.Dead > 0 && l.DiffID == gone }) {
+		t.Error("a layer that cannot be read is kept")
+	}
+	if len(third.Notes) == 0 {
+		t.Error("no note that it is made anew")
+	}
+}
+
+// TestStaleLimit has layers of which a tenth changes, in each: all of them
+// together would be more than an image may have that is dead.
+func TestStaleLimit(t *testing.T) {
+	t.Parallel()
+	const layers, groups = 20, 10
+	a := &assigner{options: Options{Stale: func(string) bool { return true }}}
+	previous := &Plan{}
+	var units []unit
+	for at := range layers {
+		l := Layer{DiffID: fmt.Sprint(at), Size: 1000}
+		for i := range groups {
+			g := Group{Name: fmt.Sprint(at, ":", i), Estimate: 5000}
+			l.Groups = append(l.Groups, g)
+			units = append(units, unit{group: &g, changed: i == 0})
+		}
+		previous.Layers = append(previous.Layers, l)
+	}
+	previous.Layers[3].Size, previous.Layers[3].Dead = 1020, 20
+	s := a.staleLayers(units, previous)
+	sum := 0.
+	for _, c := range s.list {
+		sum += c.dead
+	}
+	if total := float64(layers * 1000); len(s.list) < 4 || sum > total/40 || sum < total/50 {
+		t.Errorf("of %v bytes %v may die: %v", total, sum, s.list)
+	}
+	previous.Layers[3].Dead = 60 // and 96 more are too much for one
+	if s := a.staleLayers(units, previous); slices.ContainsFunc(s.list, func(c staleLayer) bool { return c.at == 3 }) {
+		t.Errorf("a layer stays of which %v are dead", s.list)
+	}
+	if got := s.counts(); !slices.Equal(got, []int{4, 3, 2, 1, 0}) {
+		t.Errorf("%v of %d are tried", got, len(s.list))
+	}
+}
