@@ -47,7 +47,10 @@ that has the image of --previous will download.
 
 With --previous, what was there keeps its place: without it, an update may move
 packages between layers, which machines then download again. Give the image that
-machines have now; its plan is in its configuration.
+machines have now; its plan is in its configuration. A layer of which little
+changed is kept as it is, and what changed in it goes to a layer above: so each
+machine is spared the rest of it, at the price of up to 2.5 percent more for who
+installs the image. A note says how much that is.
 
 Nothing is altered but the times of modification, and what bootc drops from every
 image: the content of /dev, /proc, /run, /sys and /tmp, /sysroot/ostree, and

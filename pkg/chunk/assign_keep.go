@@ -21,7 +21,7 @@ func (a *assigner) pack(units []unit, previous *Plan) (bins []*bin, notes []stri
 	stale := a.staleLayers(units, previous)
 	var best *attempt
 	for _, n := range stale.counts() {
-		next, err := a.attempt(units, previous, stale.first(n))
+		next, err := a.attempt(units, previous, stale.first(n), n == 0)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -51,8 +51,9 @@ type attempt struct {
 	cost float64
 }
 
-// attempt keeps these stale layers.
-func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64) (*attempt, error) {
+// attempt keeps these stale layers, unless another partition is better or, with
+// fresh, one without regard to how it was before.
+func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64, fresh bool) (*attempt, error) {
 	p := a.packer(units)
 	p.stale = stale
 	old, changed := p.keep(previous)
@@ -70,12 +71,16 @@ func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64) (*
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := p.fresh()
-	if err != nil {
-		return nil, err
+	others := [][]*bin{further}
+	if fresh {
+		other, err := p.fresh()
+		if err != nil {
+			return nil, err
+		}
+		others = append(others, other)
 	}
 	t := &attempt{packer: p, kept: kept, bins: kept}
-	for _, other := range [][]*bin{further, fresh} {
+	for _, other := range others {
 		if p.total(other) < p.total(t.bins)-gain {
 			t.bins = other
 		}

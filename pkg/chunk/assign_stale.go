@@ -3,25 +3,20 @@ package chunk
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
 	"github.com/dustin/go-humanize"
 )
 
-// A layer of which little changed can be kept: what is new goes into a layer
-// above it, and there is what removes the files that are gone. Every client is
-// spared what did not change in it, once. The dead bytes cost who installs the
-// image anew, and room on every disk, until the layer is made anew.
+// The limits of what is dead, see doc.go.
 const (
-	// deadInLayer is how much of a layer may be dead: that part of it. Reading
-	// it to prove it, and keeping it, is for the rest.
+	// deadInLayer is how much of a layer may be dead, and deadInImage of all.
 	deadInLayer = 1. / 8
-	// deadInImage is the same of the whole image: what an installation may cost
-	// more than it has to.
 	deadInImage = 1. / 40
 	// installs is how many installations there are for each update that a
-	// machine gets: one in four years, with the mean of 30 days between updates.
+	// machine gets.
 	installs = 0.02
 )
 
@@ -89,9 +84,7 @@ func (s staleLayers) counts() []int {
 // list.
 func (s staleLayers) first(n int) map[int]int64 {
 	dead := map[int]int64{}
-	for at, bytes := range s.same {
-		dead[at] = bytes
-	}
+	maps.Copy(dead, s.same)
 	for _, c := range s.list[:n] {
 		dead[c.at] = int64(math.Ceil(c.dead))
 	}
@@ -124,9 +117,12 @@ func staleNotes(bins []*bin, previous *Plan) (notes []string) {
 			freed += l.Dead
 		}
 	}
-	if gone > 0 {
-		notes = append(notes, fmt.Sprintf("rebalanced: %d layers are made anew, without %s in them that nobody saw any more",
-			gone, humanize.IBytes(uint64(freed))))
+	switch gone {
+	case 0:
+	case 1:
+		notes = append(notes, fmt.Sprintf("rebalanced: a layer is made anew, without %s in it that nobody saw any more", humanize.IBytes(uint64(freed))))
+	default:
+		notes = append(notes, fmt.Sprintf("rebalanced: %d layers are made anew, without %s in them that nobody saw any more", gone, humanize.IBytes(uint64(freed))))
 	}
 	return notes
 }

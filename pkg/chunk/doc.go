@@ -58,6 +58,36 @@
 // has to pay (the horizon) and added to E: a rebalance happens where the sum is
 // lower with it, and is noted.
 //
+// # Stale layers
+//
+// What no rates foresee is the small package that is updated once in its life,
+// and takes with it all that is in its layer. Such a layer is kept as it is, the
+// same bytes under the same digest: what changed in it goes to layers above, and
+// what is gone is removed by whiteouts in the highest (OCI image specification,
+// layer.md), which is small and sent anyway. It is stale then.
+//
+// Its dead bytes cost whoever installs the image, and room on every disk, until
+// the layer is made anew; keeping it spares each client once what did not
+// change. Were that all, a layer could be kept for long: with one installation
+// for fifty updates (four years of months), a dead byte costs less in seven
+// updates than a seventh of one that is fetched. So the limits are those of
+// decency: an eighth of a layer, and 2.5 percent of the image. The other price
+// is a layer of the budget, which is not open to what changed then. All such
+// layers are tried to be kept, and three quarters of them, a half, a quarter and
+// none, those that save most before the others, and what costs least by the
+// model is the plan. Beyond the limits, or where the search finds that it pays,
+// a layer is made anew from what is still right in it. So the dead bytes are
+// bounded, whatever the number of updates.
+//
+// Stale layers are the lowest of the plan, those that became so first below the
+// others. Then a file that is dead in one and right in another is right: it was
+// written later. A dead group never becomes a right one again where it is, even
+// if it comes back as it was: the plan does not know it any more.
+//
+// Whether something changed is told by names, sizes and versions, and of what
+// no package accounts for, and of all in such a layer, by reading it: there a
+// cache that is made anew in the same size would be a mistake.
+//
 // # Below one layer for each source
 //
 // A large group is divided into what its updates change and what they leave as
@@ -82,8 +112,13 @@
 //     layer is used if its diff ID is the SHA-256 of that archive. One out of the
 //     cache was read back when it was written, and its bytes are hashed now. One of
 //     a previous layout on this machine is unpacked and hashed.
-//   - One that is left in the registry is not looked at. That its blob has this
+//   - A stale one is unpacked and hashed in every run, wherever it is from. Each
+//     entry is what the image has in that place, with its time, if the plan says
+//     that this layer has it; or a layer above has the file; or the highest
+//     removes it. What is a directory in one layer is one in all, and nothing
+//     leads out of the layer. One that cannot be read, or is not so, is made anew.
+//   - Any other that is left in the registry is not looked at. That its blob has this
 //     diff ID is said by the previous image, whose signature the caller has
 //     verified; the run that signed it has proven it.
-//   - No file may be in two layers, and each must be in one.
+//   - No file may be in two layers, but for dead ones, and each must be in one.
 package chunk

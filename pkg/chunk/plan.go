@@ -66,7 +66,8 @@ type Options struct {
 	Horizon int
 	// Stale reports whether the blob of a layer of the previous plan, by its
 	// diff ID, can be read: such a layer may be kept as it is when little of it
-	// has changed, see [Layer.Dead]. Nil keeps none of these.
+	// has changed, see [Layer.Dead]. Nil keeps none of these. [Rewrite] asks
+	// Previous.
 	Stale func(diffID string) bool
 }
 

@@ -24,8 +24,8 @@ type RewriteOptions struct {
 	Previous image.Image
 	// Held are the layers of Previous that whoever gets the layout has: one that
 	// has not changed, and is in no cache, is left out of the layout. That its
-	// blob holds what the configuration of Previous says is taken on trust, so
-	// the caller has verified who signed it.
+	// blob holds what the configuration of Previous says is taken on trust, but
+	// for stale layers, so the caller has verified who signed it.
 	Held map[digest.Digest]bool
 	// Cache is a folder for the layers of earlier runs, made where it is
 	// missing; "" is none. What was used for longest ago is removed from it
@@ -45,6 +45,10 @@ type RewriteOptions struct {
 // bytes on every machine. Nothing is altered but the times of modification,
 // which come from the plan, and what bootc drops from every image: the content
 // of dev, proc, run, sys and tmp, sysroot/ostree, and labels of SELinux.
+//
+// A layer of the previous image of which little changed is kept as it is where
+// its blob can be read: there it is the same image and previous image that give
+// the same bytes. It is read even if it is held, which says to leave it out.
 //
 // Layers that [RewriteOptions.Held] allows to be left out are in the manifest,
 // and the report says which; the layout lacks their blobs.

@@ -27,6 +27,10 @@ import (
 //   - its archive has the digest that this run's image gives.
 //
 // A registry may lose one until it is pushed to. Then all are written after all.
+//
+// Stale layers, which have files of earlier images in them beside the image's own,
+// are read from the registry all the same: nothing but their bytes can say that
+// they are right.
 
 // leaves reports whether layers may be left where they are.
 func (r *run) leaves() bool {
