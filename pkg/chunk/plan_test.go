@@ -83,6 +83,7 @@ var hostilePlans = []string{
 	"", "1.", "2.abc", "1.!!!", packPlan(""), packPlan("null["), packPlan(`{"l":[{"g":[]}]}`),
 	packPlan(`{"l":[{"g":[{"n":"a"},{"n":"a"}]}]}`), packPlan(`{"l":[{"g":[{"n":""}]}]}`),
 	packPlan(`{"l":[{"s":-1,"g":[{"n":"a"}]}]}`), packPlan(`{"l":[{"d":"AAAA","g":[{"n":"a"}]}]}`),
+	packPlan(`{"l":[{"s":5,"x":6,"g":[{"n":"a"}]}]}`), packPlan(`{"l":[{"s":5,"x":-1,"g":[{"n":"a"}]}]}`),
 	packPlan(`{"l":[{"g":[{"n":"a","z":-5}]}]}`), packPlan(`{"l":[{"g":[{"n":"a","b":1000000000}]}]}`),
 	packPlan(`{"l":[{"g":[{"n":"a","a":"/////w==","b":1}]}]}`), packPlan(strings.Repeat(" ", maxPlanText+1)),
 	packPlan(`{"l":[` + strings.Repeat(`{"g":[{"n":"a"}]},`, maxPlanLayers) + `{"g":[{"n":"a"}]}]}`),
@@ -109,14 +110,16 @@ func FuzzDecodePlan(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
+	f.Add(packPlan(`{"e":5,"l":[{"d":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","s":900,"x":9,"g":[{"n":"source1","z":5}]}]}`))
 	f.Add(packPlan(`{"e":5,"l":[{"s":3,"g":[{"n":"source1~","z":5,"v":3,"a":"AAAA","b":1}]}]}`))
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := DecodePlan(text)
 		if err != nil {
 			return
 		}
-		next := mustAssign(t, w.Input, p, Options{Layers: 8})
-		checkPlan(t, w.Input, next, Options{Layers: 8})
+		o := Options{Layers: 8, Stale: func(id string) bool { return !strings.HasSuffix(id, "f") }}
+		next := mustAssign(t, w.Input, p, o)
+		checkPlan(t, w.Input, next, o)
 		Predict(p, w.written(t, next))
 	})
 }

@@ -409,3 +409,48 @@ func (p *packages) mutate(random *rand.Rand, others fakeimage.Files, count int) 
 		files["usr/bin/"+name] = fakeimage.Program(noise(random, 1500))
 	}
 }
+
+// TestHostileStale has a previous image whose plan says of layers what they are
+// not.
+func TestHostileStale(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(p *chunk.Plan, diffIDs []string){
+		"another layer": func(p *chunk.Plan, _ []string) {
+			p.Layers[0].DiffID, p.Layers[1].DiffID = p.Layers[1].DiffID, p.Layers[0].DiffID
+		},
+		"the same twice":        func(p *chunk.Plan, _ []string) { p.Layers[1].DiffID = p.Layers[0].DiffID },
+		"that of directories":   func(p *chunk.Plan, diffIDs []string) { p.Layers[0].DiffID = diffIDs[0] },
+		"the one of attributes": func(p *chunk.Plan, diffIDs []string) { p.Layers[0].DiffID = diffIDs[len(diffIDs)-1] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			others := fakeimage.Files{"usr/lib/private": {Mode: fs.ModeDir | 0o700}}
+			p := desktop(1)
+			first, _ := rewrite(t, p.image(t, others), fourLayers)
+			previous := changedConfig(t, first, func(c *imgspecv1.Image) {
+				plan, err := chunk.DecodePlan(c.Config.Labels[chunk.PlanLabel])
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range plan.Layers[:2] {
+					plan.Layers[i].Dead = 1
+				}
+				var diffIDs []string
+				for _, d := range c.RootFS.DiffIDs {
+					diffIDs = append(diffIDs, d.String())
+				}
+				change(plan, diffIDs)
+				if c.Config.Labels[chunk.PlanLabel], err = plan.Encode(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			p.update("p1")
+			source := p.image(t, others)
+			got, report := rewrite(t, source, after(fourLayers, previous))
+			if notes := strings.Join(report.Notes, "\n"); !strings.Contains(notes, "could not stay") {
+				t.Errorf("notes: %s", notes)
+			}
+			sameImage(t, source, got)
+		})
+	}
+}
