@@ -56,12 +56,7 @@ func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
 	r.Floor, r.Changed, r.Packages = Floor(before, after)
 	r.Ours = Download(before, before.Planned(first), after, after.Planned(second))
 	r.Chunkah = Download(before, before.Chunkah(o.Layers), after, after.Chunkah(o.Layers))
-	for _, l := range second.Layers {
-		if l.Dead > 0 {
-			r.Stale++
-			r.Dead += l.Dead
-		}
-	}
+	r.Stale, r.Dead = Dead(second)
 	after.Written(second)
 	third, err := chunk.Assign(before.Input(), second, o)
 	if err != nil {
@@ -70,6 +65,17 @@ func Compare(before, after *Tree, o chunk.Options) (*Result, error) {
 	r.Back = Download(after, after.Planned(second), before, before.Planned(third))
 	r.BackFloor, _, _ = Floor(after, before)
 	return r, nil
+}
+
+// Dead counts the stale layers of a plan, and what is dead in them.
+func Dead(p *chunk.Plan) (layers int, bytes int64) {
+	for _, l := range p.Layers {
+		if l.Dead > 0 {
+			layers++
+			bytes += l.Dead
+		}
+	}
+	return layers, bytes
 }
 
 func (r *Result) String() string {

@@ -135,7 +135,12 @@ func TestSeriesOfNights(t *testing.T) {
 				theirs = append(theirs, 1-float64(chunkah)/total)
 				best = append(best, 1-float64(floor)/total)
 				kept = append(kept, ours[night-1]/best[night-1])
-				t.Logf("night %2d: floor %5.1f MB, ours %5.1f, chunkah's %5.1f %v", night, float64(floor)/1e6, float64(got)/1e6, float64(chunkah)/1e6, next.Notes)
+				stale, dead := Dead(next)
+				t.Logf("night %2d: floor %5.1f MB, ours %5.1f with %.1f dead in %d layers, chunkah's %5.1f %v",
+					night, float64(floor)/1e6, float64(got)/1e6, float64(dead)/1e6, stale, float64(chunkah)/1e6, next.Notes)
+				if float64(dead) > 0.026*total {
+					t.Errorf("night %d: %d of %.0f bytes are dead", night, dead, total)
+				}
 				before, plan = after, next
 			}
 			t.Logf("%d layers: %.1f %% are reused in the mean, with chunkah's packing %.1f %%, at most %.1f %%", layers, 100*mean(ours), 100*mean(theirs), 100*mean(best))
