@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"maps"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -148,6 +149,9 @@ func (w *writer) compare(ctx context.Context, from image.Layered, at int, list [
 	entries := map[string]item{}
 	for _, s := range list {
 		for _, it := range s.items {
+			if it.gone != "" {
+				continue // which follows from the rest
+			}
 			name := w.archive.tree.name(it)
 			wanted[name], entries[name] = s, it
 		}
@@ -178,6 +182,7 @@ func (w *writer) compare(ctx context.Context, from image.Layered, at int, list [
 			if why != "" {
 				files[s] = append(files[s], name+": "+why)
 			}
+		case strings.HasPrefix(path.Base(name), whiteout):
 		case w.archive.tree.find(name) < 0 && list[0].sole:
 			files[list[0]] = append(files[list[0]], name+": gone")
 		}

@@ -71,13 +71,14 @@
 // change. Were that all, a layer could be kept for long: with one installation
 // for fifty updates (four years of months), a dead byte costs less in seven
 // updates than a seventh of one that is fetched. So the limits are those of
-// decency: an eighth of a layer, and 2.5 percent of the image. The other price
-// is a layer of the budget, which is not open to what changed then. All such
-// layers are tried to be kept, and three quarters of them, a half, a quarter and
-// none, those that save most before the others, and what costs least by the
-// model is the plan. Beyond the limits, or where the search finds that it pays,
-// a layer is made anew from what is still right in it. So the dead bytes are
-// bounded, whatever the number of updates.
+// decency: a quarter of a layer, and 2.5 percent of the image, where those go
+// first that save most for what they have. The other price is a layer of the
+// budget, which is not open to what changed then. All such layers are tried to
+// be kept, and three quarters of them, a half, a quarter and none, those that
+// save most before the others, and what costs least by the model is the plan.
+// Beyond the limits, or where the search finds that it pays, a layer is made anew
+// from what is still right in it. So the dead bytes are bounded, whatever the
+// number of updates.
 //
 // Stale layers are the lowest of the plan, those that became so first below the
 // others. Then a file that is dead in one and right in another is right: it was
