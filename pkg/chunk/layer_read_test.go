@@ -9,7 +9,6 @@ import (
 
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
 )
 
@@ -18,7 +17,7 @@ import (
 // time, which is that of the compiled form.
 func TestSumBeforeAndAfter(t *testing.T) {
 	t.Parallel()
-	var img image.Image = fakeimage.New(t, imgspecv1.Image{}, proven)
+	img := fakeimage.New(t, imgspecv1.Image{}, proven)
 	root, err := img.Root(t.Context())
 	if err != nil {
 		t.Fatal(err)
