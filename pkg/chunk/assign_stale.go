@@ -13,7 +13,7 @@ import (
 // The limits of what is dead, see doc.go.
 const (
 	// deadInLayer is how much of a layer may be dead, and deadInImage of all.
-	deadInLayer = 1. / 4
+	deadInLayer = 1. / 2
 	deadInImage = 1. / 40
 	// installs is how many installations there are for each update that a
 	// machine gets.

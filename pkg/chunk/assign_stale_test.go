@@ -78,7 +78,7 @@ func checkStale(t *testing.T, before, next *Plan) {
 			t.Fatalf("layer %d stays, and was not there", at)
 		case home <= last:
 			t.Errorf("layer %d was below the one that it is above now", at)
-		case l.Size != before.Layers[home].Size || l.Dead > l.Size/4:
+		case l.Size != before.Layers[home].Size || l.Dead > l.Size/2:
 			t.Errorf("layer %d has %d of %d bytes that are dead, and was of %d", at, l.Dead, l.Size, before.Layers[home].Size)
 		}
 		last = home
@@ -150,7 +150,7 @@ func TestStaleLimit(t *testing.T) {
 	if total := float64(layers * 1000); len(s.list) < 4 || sum > total/40 || sum < total/50 {
 		t.Errorf("of %v bytes %v may die: %v", total, sum, s.list)
 	}
-	previous.Layers[3].Dead = 200 // and 82 more are too much for one
+	previous.Layers[3].Dead = 480 // and 54 more are too much for one
 	if s := a.staleLayers(units, previous); slices.ContainsFunc(s.list, func(c staleLayer) bool { return c.at == 3 }) {
 		t.Errorf("a layer stays of which %v are dead", s.list)
 	}

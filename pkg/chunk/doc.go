@@ -71,7 +71,7 @@
 // change. Were that all, a layer could be kept for long: with one installation
 // for fifty updates (four years of months), a dead byte costs less in seven
 // updates than a seventh of one that is fetched. So the limits are those of
-// decency: a quarter of a layer, and 2.5 percent of the image, where those go
+// decency: a half of a layer, and 2.5 percent of the image, where those go
 // first that save most for what they have. The other price is a layer of the
 // budget, which is not open to what changed then. All such layers are tried to
 // be kept, and three quarters of them, a half, a quarter and none, those that

@@ -128,7 +128,7 @@ func (w *writer) stayOne(ctx context.Context, t *tools, had previous, j *job, la
 		return err
 	}
 	var ok bool
-	if j.size, j.blob.size, ok = contentSize(blobPath(w.out.dir, l.Digest)); !ok || j.size > 2*live+(1<<20) {
+	if j.size, j.blob.size, ok = contentSize(blobPath(w.out.dir, l.Digest)); !ok || j.size > 4*live+(1<<20) {
 		return errors.New("it is larger than it may be for what is left of it")
 	}
 	j.blob.unpacked = j.size
