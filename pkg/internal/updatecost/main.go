@@ -101,6 +101,9 @@ func write(ctx context.Context, w io.Writer, from, to string, layers int) error 
 		if report.Update != nil {
 			fmt.Fprintf(w, "%d layers, written: %s\n", layers, report.Update.Summary())
 		}
+		for _, note := range report.Notes {
+			fmt.Fprintf(w, "%d layers, written: %s\n", layers, note)
+		}
 	}
 	return nil
 }
