@@ -331,6 +331,11 @@ func BenchmarkAssign(b *testing.B) {
 			mustAssign(b, w.Input, first, Options{})
 		}
 	})
+	b.Run("next with stale layers", func(b *testing.B) {
+		for b.Loop() {
+			mustAssign(b, w.Input, first, Options{Stale: func(string) bool { return true }})
+		}
+	})
 	text, err := first.Encode()
 	if err != nil {
 		b.Fatal(err)
