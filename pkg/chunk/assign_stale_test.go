@@ -30,7 +30,7 @@ func TestStaleLayers(t *testing.T) {
 	plan := w.written(t, mustAssign(t, w.Input, nil, o))
 	random := rand.New(rand.NewPCG(5, 5))
 	several := 0
-	for range 12 {
+	for range 7 {
 		for range 12 {
 			w.update(random.IntN(len(w.Packages)), random)
 		}
@@ -55,7 +55,7 @@ func TestStaleLayers(t *testing.T) {
 		}
 		plan = next
 	}
-	if several < 6 {
+	if several < 4 {
 		t.Errorf("several layers stayed in %d updates only", several)
 	}
 }
