@@ -88,13 +88,10 @@ func (w *writer) stay(ctx context.Context, had previous, jobs []*job) (map[strin
 	}
 	for _, j := range stale {
 		if len(refused) == 0 {
-			w.cache.keep(w.out.dir, j.blob)
 			if err := w.proof.accept(j.found); err != nil {
 				return nil, err
 			}
-			if !j.held {
-				continue
-			}
+			continue
 		}
 		err := os.Remove(blobPath(w.out.dir, had.layers.Layers()[had.readable[j.layer.DiffID]].Digest))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -137,6 +134,10 @@ func (w *writer) stayOne(ctx context.Context, t *tools, had previous, j *job, la
 		return err
 	}
 	j.found, j.absent, j.reused = proof.found, proof.absent, true
+	w.cache.keep(w.out.dir, j.blob)
+	if j.held {
+		return os.Remove(blobPath(w.out.dir, l.Digest))
+	}
 	return nil
 }
 

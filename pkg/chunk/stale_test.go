@@ -1,22 +1,16 @@
 package chunk_test
 
 import (
-	"archive/tar"
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/chunk"
@@ -121,89 +115,6 @@ func after(o chunk.RewriteOptions, previous image.Image) chunk.RewriteOptions {
 	return o
 }
 
-// sameImage compares the files of an image with those of its layers, as they are
-// merged here and as others do it: one after the other, entry by entry.
-func sameImage(t testing.TB, source, chunked image.Image) {
-	t.Helper()
-	want := listingOf(t, source)
-	if diff := cmp.Diff(want, listingOf(t, chunked)); diff != "" {
-		t.Errorf("files (-image +layers):\n%.3000s", diff)
-	}
-	got := unpack(t, chunked.(image.Layered))
-	for name := range want {
-		if _, ok := got[name]; !ok && name != "." {
-			t.Errorf("%q is not unpacked", name)
-		}
-	}
-	root, err := source.Root(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	for name, content := range got {
-		if _, ok := want[name]; !ok {
-			t.Errorf("%q is unpacked", name)
-		}
-		if content == nil {
-			continue
-		}
-		if b, err := fs.ReadFile(root, name); err != nil || string(b) != *content {
-			t.Errorf("%q has another content", name)
-		}
-	}
-}
-
-// unpack merges layers as tar does; the contents of regular files. It fails
-// where a directory and something else meet, because ostree does.
-func unpack(t testing.TB, img image.Layered) map[string]*string {
-	t.Helper()
-	files, dirs := map[string]*string{}, map[string]bool{}
-	for at := range img.Layers() {
-		r, err := img.OpenLayer(t.Context(), at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for archive := tar.NewReader(r); ; {
-			h, err := archive.Next()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			name := strings.TrimSuffix(h.Name, "/")
-			if gone, ok := strings.CutPrefix(path.Base(name), ".wh."); ok {
-				gone = path.Join(path.Dir(name), gone)
-				if _, ok := files[gone]; !ok {
-					t.Errorf("layer %d removes %q, which is not there", at, gone)
-				}
-				maps.DeleteFunc(files, func(n string, _ *string) bool { return n == gone || strings.HasPrefix(n, gone+"/") })
-				continue
-			}
-			isDir := h.Typeflag == tar.TypeDir
-			if _, ok := files[name]; ok && dirs[name] != isDir {
-				t.Errorf("%q is a directory in one layer and none in another", name)
-			}
-			files[name], dirs[name] = nil, isDir
-			switch h.Typeflag {
-			case tar.TypeReg:
-				b, err := io.ReadAll(archive)
-				if err != nil {
-					t.Fatal(err)
-				}
-				text := string(b)
-				files[name] = &text
-			case tar.TypeLink:
-				files[name] = files[h.Linkname]
-			}
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return files
-}
-
 // TestStale keeps a layer of which little changed, and every way to come by its
 // blob gives the same image.
 func TestStale(t *testing.T) {
@@ -268,73 +179,6 @@ func TestStale(t *testing.T) {
 		t.Errorf("the layer is not kept any more: %v", report)
 	}
 	sameImage(t, source, fourth)
-}
-
-// TestStaleIsMadeAnew has layers that cannot stay.
-func TestStaleIsMadeAnew(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		change   func(*packages)
-		previous func(image.Image) image.Image
-		note     string
-	}{
-		"a file becomes a directory": {change: func(p *packages) {
-			delete(p.files["p1"], "usr/lib/p1/soft")
-			p.files["p1"]["usr/lib/p1/soft/x"] = fakeimage.Text("x")
-		}, note: "in the image"},
-		"a directory becomes a link": {change: func(p *packages) {
-			p.files["p1"]["usr/share/p1/old"] = fakeimage.Link("new")
-		}, note: "in the image"},
-		"a blob cannot be read": {previous: func(img image.Image) image.Image {
-			return broken{remote{img.(image.Layered)}, func(r io.Reader) io.Reader {
-				return io.MultiReader(io.LimitReader(r, 100), fails{errors.New("connection reset")})
-			}}
-		}, note: "connection reset"},
-		"a blob is another": {previous: func(img image.Image) image.Image {
-			return broken{remote{img.(image.Layered)}, func(io.Reader) io.Reader { return strings.NewReader("something") }}
-		}, note: "made anew"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := desktop(1)
-			first, _ := rewrite(t, p.image(t, nil), fourLayers)
-			p.update("p1")
-			if test.change != nil {
-				test.change(p)
-			}
-			previous := first
-			if test.previous != nil {
-				previous = test.previous(first)
-			}
-			source := p.image(t, nil)
-			got, report := rewrite(t, source, after(fourLayers, previous))
-			if notes := strings.Join(report.Notes, "\n"); len(staleOf(report)) > 0 || !strings.Contains(notes, test.note) {
-				t.Errorf("stale %v, notes %s", staleOf(report), notes)
-			}
-			sameImage(t, source, got)
-			blobs, err := os.ReadDir(filepath.Join(strings.TrimPrefix(got.Location(), "oci:"), "blobs/sha256"))
-			if err != nil || len(blobs) != len(report.Layers)+2 {
-				t.Errorf("%d blobs for %d layers", len(blobs), len(report.Layers))
-			}
-		})
-	}
-}
-
-// broken is an image with blobs that are not what they should be.
-type broken struct {
-	remote
-	change func(io.Reader) io.Reader
-}
-
-func (b broken) OpenBlob(ctx context.Context, at int) (io.ReadCloser, error) {
-	r, err := b.remote.OpenBlob(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{b.change(r), r}, nil
 }
 
 // TestStaleSeries changes an image at random, again and again.
@@ -412,50 +256,5 @@ func (p *packages) mutate(random *rand.Rand, others fakeimage.Files, count int) 
 		}
 	default:
 		files["usr/bin/"+name] = fakeimage.Program(noise(random, 1500))
-	}
-}
-
-// TestHostileStale has a previous image whose plan says of layers what they are
-// not.
-func TestHostileStale(t *testing.T) {
-	t.Parallel()
-	for name, change := range map[string]func(p *chunk.Plan, diffIDs []string){
-		"another layer": func(p *chunk.Plan, _ []string) {
-			p.Layers[0].DiffID, p.Layers[1].DiffID = p.Layers[1].DiffID, p.Layers[0].DiffID
-		},
-		"the same twice":        func(p *chunk.Plan, _ []string) { p.Layers[1].DiffID = p.Layers[0].DiffID },
-		"that of directories":   func(p *chunk.Plan, diffIDs []string) { p.Layers[0].DiffID = diffIDs[0] },
-		"the one of attributes": func(p *chunk.Plan, diffIDs []string) { p.Layers[0].DiffID = diffIDs[len(diffIDs)-1] },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			others := fakeimage.Files{"usr/lib/private": {Mode: fs.ModeDir | 0o700}}
-			p := desktop(1)
-			first, _ := rewrite(t, p.image(t, others), fourLayers)
-			previous := changedConfig(t, first, func(c *imgspecv1.Image) {
-				plan, err := chunk.DecodePlan(c.Config.Labels[chunk.PlanLabel])
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i := range plan.Layers[:2] {
-					plan.Layers[i].Dead = 1
-				}
-				var diffIDs []string
-				for _, d := range c.RootFS.DiffIDs {
-					diffIDs = append(diffIDs, d.String())
-				}
-				change(plan, diffIDs)
-				if c.Config.Labels[chunk.PlanLabel], err = plan.Encode(); err != nil {
-					t.Fatal(err)
-				}
-			})
-			p.update("p1")
-			source := p.image(t, others)
-			got, report := rewrite(t, source, after(fourLayers, previous))
-			if notes := strings.Join(report.Notes, "\n"); !strings.Contains(notes, "could not stay") {
-				t.Errorf("notes: %s", notes)
-			}
-			sameImage(t, source, got)
-		})
 	}
 }
