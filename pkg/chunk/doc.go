@@ -39,7 +39,8 @@
 // within half a percent in E, and a plan that knew which sources are going to
 // change would cost the floor. Of the sources that Debian 12 never had updated,
 // and whose changelogs tell of no hole, it updated one in sixty in 132 days, and
-// what else is in the layer of such a one is fetched with it.
+// what else is in the layer of such a one is fetched with it, unless it is left
+// as it is (below).
 //
 // # The partition
 //
