@@ -91,7 +91,7 @@ func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64, fr
 
 // notes say what is not as it was although it did not change.
 func (t *attempt) notes(previous *Plan) (notes []string) {
-	if moved := t.broken(t.bins); moved > 0 {
+	if moved := t.broken(t.bins, previous); moved > 0 {
 		note := fmt.Sprintf("rebalanced: %s that did not change are in other layers now", humanize.IBytes(uint64(moved)))
 		if saved := t.expected(t.kept) - t.expected(t.bins); saved > 0 {
 			note += fmt.Sprintf(", which is expected to save %s in each update", humanize.IBytes(uint64(saved)))
@@ -234,12 +234,14 @@ func (p *packer) expected(bins []*bin) float64 {
 	return sum
 }
 
-// broken is how many bytes of layers that clients have are in other layers.
-func (p *packer) broken(bins []*bin) float64 {
+// broken is how many bytes of layers that clients have, without a change, are in
+// other layers.
+func (p *packer) broken(bins []*bin, previous *Plan) float64 {
 	sum := 0.
 	for _, b := range bins {
 		for _, u := range b.units {
-			if p.units[u].home >= 0 && b.moved() {
+			home := p.units[u].home
+			if home >= 0 && p.stale[home] <= previous.Layers[home].Dead && b.moved() {
 				sum += p.units[u].size
 			}
 		}

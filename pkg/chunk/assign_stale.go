@@ -74,10 +74,11 @@ func (a *assigner) staleLayers(units []unit, previous *Plan) staleLayers {
 }
 
 // counts are how many of the list to try to keep. Each takes a layer of the
-// budget that would else be open to what changed.
+// budget that would else be open to what changed. Where it makes no difference,
+// none is kept.
 func (s staleLayers) counts() []int {
 	n := len(s.list)
-	return slices.Compact([]int{n, (3*n + 3) / 4, (n + 1) / 2, (n + 3) / 4, 0})
+	return slices.Compact([]int{0, (n + 3) / 4, (n + 1) / 2, (3*n + 3) / 4, n})
 }
 
 // first returns the dead bytes of the layers to keep, with the first n of the

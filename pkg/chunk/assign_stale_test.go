@@ -154,7 +154,7 @@ func TestStaleLimit(t *testing.T) {
 	if s := a.staleLayers(units, previous); slices.ContainsFunc(s.list, func(c staleLayer) bool { return c.at == 3 }) {
 		t.Errorf("a layer stays of which %v are dead", s.list)
 	}
-	if got := s.counts(); !slices.Equal(got, []int{4, 3, 2, 1, 0}) {
+	if got := s.counts(); !slices.Equal(got, []int{0, 1, 2, 3, 4}) {
 		t.Errorf("%v of %d are tried", got, len(s.list))
 	}
 }
