@@ -50,7 +50,9 @@ packages between layers, which machines then download again. Give the image that
 machines have now; its plan is in its configuration. A layer of which little
 changed is kept as it is, and what changed in it goes to a layer above: so each
 machine is spared the rest of it, at the price of up to 2.5 percent more for who
-installs the image. A note says how much that is.
+installs the image. A note says how much that is. Nothing but what packages
+brought is left behind in that way: a file of your own that you take out of the
+image is in no layer any more.
 
 Nothing is altered but the times of modification, and what bootc drops from every
 image: the content of /dev, /proc, /run, /sys and /tmp, /sysroot/ostree, and

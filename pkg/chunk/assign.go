@@ -3,6 +3,7 @@ package chunk
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -213,11 +214,30 @@ func (a *assigner) rateOf(name string, total float64) float64 {
 func (a *assigner) newGroup(name string, files []int32, still bool) *Group {
 	g := &Group{Name: name, Estimate: a.sizeOf(files), Files: make([]Entry, 0, len(files))}
 	owner, _, _ := strings.Cut(name, partMark)
-	g.version = a.version(owner, files)
+	g.version, g.packages = a.version(owner, files), a.packageVersions(name)
+	g.listed = !strings.HasPrefix(name, ":") && !strings.HasPrefix(name, "/")
 	for _, i := range files {
+		g.listed = g.listed && !a.guest[i]
 		g.Files = append(g.Files, Entry{Name: a.files[i].Name, Time: a.timeOf(a.leader[i], still)})
 	}
 	return g
+}
+
+// packageVersions is a digest over the versions of the packages that a group
+// depends on, so that the next run knows whether a change came with them; 0 where
+// it depends on none, or these are not in the image.
+func (a *assigner) packageVersions(group string) uint32 {
+	if strings.HasPrefix(group, ":") { // what every package may change
+		all := fnv.New32a()
+		for _, s := range a.sources {
+			fmt.Fprintf(all, "%s %d ", s.name, s.version)
+		}
+		return all.Sum32()
+	}
+	if id, ok := a.byName[baseName(group)]; ok {
+		return a.sources[id].version
+	}
+	return 0
 }
 
 // timeOf is the modification time to write. What a package brought has its own,

@@ -57,7 +57,7 @@ func (a *assigner) staleLayers(units []unit, previous *Plan) staleLayers {
 				s.same[at] = l.Dead
 				spent += float64(l.Dead)
 			}
-		case n > 0 && c.dead <= deadInLayer*float64(l.Size):
+		case n > 0 && c.dead <= deadInLayer*float64(l.Size) && a.released(&l, place):
 			s.list = append(s.list, c)
 		}
 	}
@@ -71,6 +71,23 @@ func (a *assigner) staleLayers(units []unit, previous *Plan) staleLayers {
 	})
 	slices.SortStableFunc(s.list, func(x, y staleLayer) int { return cmp.Compare(y.live, x.live) })
 	return s
+}
+
+// released says that what a layer has that changed or is gone was listed by
+// packages, and went with another version of them or with the package itself.
+// All else is somebody's own, who may have removed it because nobody is to have
+// it.
+func (a *assigner) released(l *Layer, units map[string]*unit) bool {
+	for i := range l.Groups {
+		g := &l.Groups[i]
+		if u := units[g.Name]; u != nil && !u.changed {
+			continue
+		}
+		if !g.listed || g.packages == a.packageVersions(g.Name) {
+			return false
+		}
+	}
+	return true
 }
 
 // counts are how many of the list to try to keep. Each takes a layer of the

@@ -3,11 +3,15 @@ package chunk
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bootkiln/bootkiln/pkg/packagedb"
 )
 
 // groupOf finds a group of a plan, and the place of its layer.
@@ -135,7 +139,7 @@ func TestStaleLimit(t *testing.T) {
 	for at := range layers {
 		l := Layer{DiffID: fmt.Sprint(at), Size: 1000}
 		for i := range groups {
-			g := Group{Name: fmt.Sprint(at, ":", i), Estimate: 5000}
+			g := Group{Name: fmt.Sprint(at, ":", i), Estimate: 5000, packages: 1, listed: true}
 			l.Groups = append(l.Groups, g)
 			units = append(units, unit{group: &g, changed: i == 0})
 		}
@@ -156,5 +160,61 @@ func TestStaleLimit(t *testing.T) {
 	}
 	if got := s.counts(); !slices.Equal(got, []int{0, 1, 2, 3, 4}) {
 		t.Errorf("%v of %d are tried", got, len(s.list))
+	}
+}
+
+// TestStaleIsOfPackages says which groups may be dead in a layer.
+func TestStaleIsOfPackages(t *testing.T) {
+	t.Parallel()
+	s := &sorter{sources: []source{{name: "changed", version: 2}, {name: "edited", version: 1}}}
+	a := &assigner{sorter: s, byName: map[string]int32{"changed": 0, "edited": 1}, options: Options{Stale: func(string) bool { return true }}}
+	for _, tt := range []struct {
+		group string
+		now   bool // it is there still
+		may   bool
+	}{
+		{"changed", true, true},
+		{"changed~", true, true},
+		{"gone", false, true},
+		{"guests", true, false},
+		{"edited", true, false},
+		{"edited#2", false, false},
+		{"/etc", true, false},
+		{"/usr/lib/firmware/blob", false, false},
+		{":packages", true, false},
+	} {
+		dead, live := Group{Name: tt.group, Estimate: 100, packages: 1, listed: tt.group != "guests" && !strings.ContainsAny(tt.group, "/:")}, Group{Name: "other", Estimate: 5000}
+		units := []unit{{group: &live}}
+		if tt.now {
+			units = append(units, unit{group: &dead, changed: true})
+		}
+		previous := &Plan{Layers: []Layer{{DiffID: "1", Size: 5100, Groups: []Group{dead, live}}}}
+		if got := len(a.staleLayers(units, previous).list) == 1; got != tt.may {
+			t.Errorf("a layer with %q dead in it may stay: %v", tt.group, got)
+		}
+	}
+}
+
+// TestListed says which groups packages list all files of.
+func TestListed(t *testing.T) {
+	t.Parallel()
+	file := func(name string) File { return File{Name: name, Mode: 0o644, Size: 10} }
+	p := mustAssign(t, Input{
+		Files: []File{
+			{Name: "var/lib/dpkg", Mode: fs.ModeSymlink, Target: "/usr/lib/sysimage/dpkg"},
+			file("usr/lib/sysimage/dpkg/info/whole.list"), file("usr/lib/python3/whole.py"), file("usr/lib/python3/__pycache__/whole.cpython-313.pyc"),
+			{Name: "usr/share/whole/link", Mode: fs.ModeSymlink, Target: "data"},
+			file("usr/share/host/data"), file("usr/share/host/guest"), file("opt/own"),
+		},
+		Packages: []packagedb.Owner{
+			{Package: packagedb.Package{Name: "dpkg"}, Files: []string{"var/lib/dpkg/info"}},
+			{Package: packagedb.Package{Name: "whole"}, Files: []string{"usr/lib/python3/whole.py", "usr/share/whole"}},
+			{Package: packagedb.Package{Name: "host"}, Files: []string{"usr/share/host", "usr/share/host/data"}},
+		},
+	}, nil, Options{})
+	for name, want := range map[string]bool{"whole": true, "host": false, "/opt": false} {
+		if g, _ := groupOf(p, name); g == nil || g.listed != want {
+			t.Errorf("packages list all of %s: want %v, got %+v", name, want, g)
+		}
 	}
 }

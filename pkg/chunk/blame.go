@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"maps"
 	"path"
@@ -23,26 +22,6 @@ import (
 // mostBlamed is how large a layer of the previous image may be, in compressed
 // bytes, to be fetched for the sake of saying which of its files changed.
 const mostBlamed = 64 << 20
-
-// note keeps of each group which packages it depends on, so that the next run
-// knows whether a change came with them.
-func (p *Plan) note(list []source) {
-	versions := map[string]uint32{}
-	all := fnv.New32a()
-	for _, s := range list {
-		versions[s.name] = s.version
-		fmt.Fprintf(all, "%s %d ", s.name, s.version)
-	}
-	for i := range p.Layers {
-		for j := range p.Layers[i].Groups {
-			g := &p.Layers[i].Groups[j]
-			g.packages = versions[baseName(g.Name)]
-			if strings.HasPrefix(g.Name, ":") { // what every package may change
-				g.packages = all.Sum32()
-			}
-		}
-	}
-}
 
 // baseName is that of a group with all its parts.
 func baseName(group string) string {

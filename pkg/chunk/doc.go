@@ -81,6 +81,13 @@
 // from what is still right in it. So the dead bytes are bounded, whatever the
 // number of updates.
 //
+// Who takes a file out of an image may do so because nobody is to have it. So
+// nothing is dead in a layer but what packages list, and what went with another
+// version of them, or with the package: what a distribution gave to everybody. A
+// layer in which anything else changed, or is gone, is made anew. (What a recipe
+// wrote over a package's own file, and takes back in the very update that brings
+// another version of the package, is not told from it.)
+//
 // Stale layers are the lowest of the plan, those that became so first below the
 // others. Then a file that is dead in one and right in another is right: it was
 // written later. A dead group never becomes a right one again where it is, even

@@ -29,12 +29,19 @@ var databases = []string{
 	"usr/lib/dnf/", "var/lib/pacman/",
 }
 
+// inDatabase says that a file is in one of them.
+func inDatabase(name string) bool {
+	return slices.ContainsFunc(databases, func(folder string) bool { return strings.HasPrefix(name, folder) })
+}
+
 // sorter says which group a file belongs to.
 type sorter struct {
 	files []File
 	place map[string]int32
 	// owner of a file, as an index of sources; -1 where no package has it.
-	owner   []int32
+	owner []int32
+	// guest files are in a folder of a package's that does not list them.
+	guest   []bool
 	sources []source
 	// byPackage is the source of a binary package.
 	byPackage map[string]int32
@@ -58,7 +65,7 @@ func newSorter(in Input) *sorter {
 	}
 	slices.SortFunc(s.files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	s.place = make(map[string]int32, len(s.files))
-	s.owner = make([]int32, len(s.files))
+	s.owner, s.guest = make([]int32, len(s.files)), make([]bool, len(s.files))
 	for i, f := range s.files {
 		s.place[f.Name] = int32(i)
 		s.owner[i] = nobody
@@ -158,7 +165,7 @@ func (s *sorter) follow() {
 		for dir := path.Dir(f.Name); strings.Count(dir, "/") >= 2; dir = path.Dir(dir) {
 			if id := s.folders[dir]; id != nobody {
 				if id != several {
-					s.owner[i] = id
+					s.owner[i], s.guest[i] = id, f.Mode.IsRegular() && !inDatabase(f.Name)
 				}
 				break
 			}
@@ -172,13 +179,11 @@ func (s *sorter) group(i int) string {
 	if group, ok := kernelFile(f.Name); ok {
 		return group
 	}
-	for _, folder := range databases {
-		if strings.HasPrefix(f.Name, folder) {
-			if id, ok := s.packageState(f.Name); ok {
-				return s.sources[id].name
-			}
-			return databaseGroup
+	if inDatabase(f.Name) {
+		if id, ok := s.packageState(f.Name); ok {
+			return s.sources[id].name
 		}
+		return databaseGroup
 	}
 	owner := s.owner[i]
 	switch {

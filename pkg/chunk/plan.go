@@ -145,8 +145,11 @@ type Group struct {
 	// them; another one says that the group has changed.
 	version uint32
 	// packages is a digest over the versions of the packages that the group
-	// depends on, 0 where it depends on none; see note.
+	// depends on, 0 where it depends on none.
 	packages uint32
+	// listed says that packages list all of its files, so that nobody's own is
+	// among them.
+	listed bool
 	// names and contents are of the files to Track: contents (with names) of
 	// all of them, names only of a part that stays as it is. A plan that was
 	// decoded has them in place of Files; see seal.

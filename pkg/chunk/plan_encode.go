@@ -43,6 +43,7 @@ type storedGroup struct {
 	Estimate int64  `json:"z,omitempty"`
 	Version  uint32 `json:"v"`
 	Packages uint32 `json:"p,omitempty"`
+	Listed   bool   `json:"f,omitempty"`
 	Sum      []byte `json:"s,omitempty"`
 	// The filters, and how many members they have.
 	Names         []byte `json:"a,omitempty"`
@@ -69,7 +70,7 @@ func (p *Plan) Encode() (string, error) {
 			g := &l.Groups[j]
 			g.seal()
 			layer.Groups = append(layer.Groups, storedGroup{
-				Name: g.Name, Estimate: g.Estimate, Version: g.version, Packages: g.packages, Sum: g.Sum,
+				Name: g.Name, Estimate: g.Estimate, Version: g.version, Packages: g.packages, Listed: g.listed, Sum: g.Sum,
 				Names: g.names.encode(), NamesCount: len(g.names.members),
 				Contents: g.contents.encode(), ContentsCount: len(g.contents.members),
 			})
@@ -163,7 +164,8 @@ func (s *storedPlan) plan() (*Plan, error) {
 				return nil, err
 			}
 			layer.Groups = append(layer.Groups, Group{
-				Name: g.Name, Estimate: g.Estimate, Sum: g.Sum, version: g.Version, packages: g.Packages, names: names, contents: contents,
+				Name: g.Name, Estimate: g.Estimate, Sum: g.Sum, version: g.Version, packages: g.Packages, listed: g.Listed,
+				names: names, contents: contents,
 			})
 			layer.Estimate += g.Estimate
 		}

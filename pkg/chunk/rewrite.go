@@ -260,7 +260,5 @@ func (w *writer) plan(in Input, previous *Plan, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, _ := sources(in.Packages)
-	plan.note(list)
 	return plan, w.archive.retime(plan)
 }

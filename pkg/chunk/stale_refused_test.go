@@ -1,6 +1,7 @@
 package chunk_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -126,5 +127,45 @@ func TestHostileStale(t *testing.T) {
 			}
 			sameImage(t, source, got)
 		})
+	}
+}
+
+// TestStaleHidesNothing takes a file out of an image that no package brought:
+// then no layer has it, although it may stay for all else that is in it.
+func TestStaleHidesNothing(t *testing.T) {
+	t.Parallel()
+	const secret = "correct horse battery staple"
+	for _, name := range []string{"usr/share/p1/token", "usr/lib/token", "etc/token"} {
+		with, other := fakeimage.Files{name: fakeimage.Text(secret)}, fakeimage.Files{name: fakeimage.Text("correct horse battery staplf")}
+		for script, steps := range map[string][]struct {
+			update string // a package
+			others fakeimage.Files
+		}{
+			"removed":                      {{"p3", nil}},
+			"changed":                      {{"p3", other}},
+			"removed in an update":         {{"p1", nil}},
+			"removed some time after that": {{"p1", with}, {"p3", with}, {"p5", nil}},
+		} {
+			p := desktop(1)
+			last, _ := rewrite(t, p.image(t, with), fourLayers)
+			for _, step := range steps {
+				p.update(step.update)
+				last, _ = rewrite(t, p.image(t, step.others), after(fourLayers, last))
+			}
+			layers := last.(image.Layered)
+			for at := range layers.Layers() {
+				r, err := layers.OpenLayer(t.Context(), at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				content, err := io.ReadAll(r)
+				if err := errors.Join(err, r.Close()); err != nil {
+					t.Fatal(err)
+				}
+				if bytes.Contains(content, []byte(secret)) {
+					t.Errorf("%s, %s: layer %d has what it was", name, script, at)
+				}
+			}
+		}
 	}
 }

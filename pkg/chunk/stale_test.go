@@ -46,7 +46,7 @@ func (p *packages) image(t testing.TB, others fakeimage.Files) image.Image {
 	}
 	status := ""
 	for _, name := range slices.Sorted(maps.Keys(p.files)) {
-		list := ""
+		list := "/usr/share/" + name + "\n"
 		for _, file := range slices.Sorted(maps.Keys(p.files[name])) {
 			all[file] = p.files[name][file]
 			list += "/" + file + "\n"
