@@ -27,7 +27,7 @@ dist: deps-build ## dist/bootkiln, stripped and statically linked, for any Linux
 
 .PHONY: test
 test: deps-build deps-test ## every test that needs no root
-	go test ./...
+	go test $$(comm -23 <(go list ./... | sort) <(go list $(LIGHT) | sort))
 	go test -race $(LIGHT)
 	CGO_ENABLED=0 GOFLAGS=-trimpath go test $(LIGHT)
 
@@ -43,7 +43,7 @@ boot-matrix: build base ## what check and boot say of the corpus of unbootable i
 
 .PHONY: bench
 bench: build base ## overhead over buildah, memory of a publish, time of a check
-	go test -p 1 -timeout 60m -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem ./...
+	go test -p 1 -timeout 60m -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem $$(git grep -l '^func Benchmark' -- '*_test.go' | xargs dirname | sort -u | sed 's,^,./,')
 
 .PHONY: chunk-pair
 chunk-pair: deps-bed ## what an update of a real desktop costs; makes two of 4.4 GB, once a week
