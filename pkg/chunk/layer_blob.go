@@ -136,7 +136,8 @@ func (t *tools) readBack(ctx context.Context, layout string, b blob, read func(i
 	if err := t.dec.Reset(from); err != nil {
 		return fmt.Errorf("reading the layer back: %w", err)
 	}
-	archive := io.TeeReader(t.dec, plain)
+	// Not more than there may be, lest somebody's small blob has no end.
+	archive := io.TeeReader(io.LimitReader(t.dec, b.unpacked+1), plain)
 	if err := read(archive); err != nil {
 		return err
 	}

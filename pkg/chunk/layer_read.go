@@ -1,35 +1,11 @@
 package chunk
 
 import (
-	"context"
 	"io"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 )
-
-// look does to the items what writing them does, but for the archive: it
-// remembers what is in front of each file, and the sum of the content.
-func (a *archive) look(ctx context.Context, items []item, block []byte) error {
-	heads := newHeadWriter(a.tree)
-	for _, it := range items {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if a.tree.entries[it.entry].isDir() {
-			continue
-		}
-		head, err := heads.head(it)
-		if err != nil {
-			return err
-		}
-		a.heads[it.entry] = xxhash.Sum64(head)
-		if _, err := a.sumOf(it.entry, block); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // sumOf is the sum of the content of a file, which is read once.
 func (a *archive) sumOf(i int, block []byte) (uint64, error) {

@@ -3,10 +3,16 @@ package chunk
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io"
 	"path"
 	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	digest "github.com/opencontainers/go-digest"
 )
 
 // staleProof reads a stale layer. Each entry has to be what the image has there,
@@ -14,8 +20,16 @@ import (
 // replaces by another one, or that the highest removes. Nothing may be a
 // directory in one layer and something else in another, because that is not
 // merged alike everywhere.
+//
+// Whoever made the layer may mean ill. So its archive is made again, of the
+// image's own files and of what is dead in it, and its diff ID has to be that of
+// the result: no content can have the sum of another one then, and nothing can be
+// in the archive that only some of its readers see.
 type staleProof struct {
 	*layerProof
+	source *archive
+	heads  *headWriter
+	again  hash.Hash
 	// layer has for each entry of the image the layer that has it, from the
 	// lowest, and at is this one.
 	layer []int
@@ -27,12 +41,15 @@ type staleProof struct {
 }
 
 // stale begins the proof of the stale layer at that place.
-func (p *proof) stale(layer []int, at int, block []byte) *staleProof {
-	return &staleProof{layerProof: p.layer(placeFiles, block), layer: layer, at: at, names: map[string]bool{}, absent: map[string]bool{}}
+func (p *proof) stale(a *archive, layer []int, at int, block []byte) *staleProof {
+	return &staleProof{
+		layerProof: p.layer(placeFiles, block), source: a, heads: newHeadWriter(a.tree), again: sha256.New(),
+		layer: layer, at: at, names: map[string]bool{}, absent: map[string]bool{},
+	}
 }
 
-// archive reads a whole archive.
-func (p *staleProof) archive(ctx context.Context, r io.Reader) error {
+// read reads a whole archive, which is to have that diff ID.
+func (p *staleProof) read(ctx context.Context, r io.Reader, diffID digest.Digest) error {
 	if err := eachEntry(ctx, r, p.entry); err != nil {
 		return err
 	}
@@ -44,6 +61,10 @@ func (p *staleProof) archive(ctx context.Context, r io.Reader) error {
 		if at == p.at && !found[i] {
 			return &DifferenceError{Name: p.tree.entries[i].name, What: "the layer does not have it"}
 		}
+	}
+	_, _ = p.again.Write(zeros[:]) // a hash never fails
+	if got := sum(p.again); got != diffID {
+		return &DifferenceError{What: fmt.Sprintf("a layer is %s, and %s when it is made again", diffID, got)}
 	}
 	return nil
 }
@@ -59,25 +80,71 @@ func (p *staleProof) entry(h *tar.Header, content io.Reader) error {
 	p.names[name] = isDir
 	i := p.tree.find(name)
 	switch {
-	case i < 0 && isDir:
-		p.absent[name] = true
-		return plainDirectory(h, differs)
 	case i < 0:
-		p.absent[name] = false
-		return nil
+		p.absent[name] = isDir
 	case isDir != p.tree.entries[i].isDir():
 		return differs("type %q, and %v in the image", h.Typeflag, p.tree.entries[i].mode)
-	case isDir:
-		return plainDirectory(h, differs)
-	case p.layer[i] > p.at:
-		return nil
+	case isDir, p.layer[i] > p.at:
 	case p.layer[i] < p.at:
 		return differs("a layer below has what is there now")
+	default:
+		return p.live(i, h, content, differs)
+	}
+	if isDir {
+		if err := plainDirectory(h, differs); err != nil {
+			return err
+		}
+	}
+	return p.dead(name, h, content)
+}
+
+// live makes an entry again from the image, and says in what the layer's is
+// another one.
+func (p *staleProof) live(i int, h *tar.Header, content io.Reader, differs func(string, ...any) error) error {
+	it := item{entry: i}
+	head, err := p.heads.head(it)
+	if err != nil {
+		return err
+	}
+	_, _ = p.again.Write(head)
+	p.source.heads[i] = xxhash.Sum64(head)
+	if n := p.source.content(it); n > 0 {
+		if p.source.sums[i], err = p.source.copy(p.again, p.tree.entries[i].name, n, p.block); err != nil {
+			return err
+		}
+		_, _ = p.again.Write(zeros[:padding(n)])
 	}
 	if e := &p.tree.entries[p.tree.entries[i].leader]; h.ModTime.Unix() != e.mtime {
 		return differs("time %d, and %d in the image", h.ModTime.Unix(), e.mtime)
 	}
 	return p.layerProof.entry(h, content)
+}
+
+// dead makes an entry again from what the layer says of it, as this run would
+// write it.
+func (p *staleProof) dead(name string, h *tar.Header, content io.Reader) error {
+	again := &tar.Header{
+		Format: tar.FormatPAX, Typeflag: h.Typeflag, Name: name, Linkname: h.Linkname, Size: h.Size,
+		Mode: h.Mode, Uid: h.Uid, Gid: h.Gid, ModTime: time.Unix(h.ModTime.Unix(), 0), Devmajor: h.Devmajor, Devminor: h.Devminor,
+		PAXRecords: map[string]string{},
+	}
+	if h.Typeflag == tar.TypeDir {
+		again.Name += "/"
+	}
+	for key, value := range xattrsOf(h) {
+		again.PAXRecords[xattrRecord+key] = value
+	}
+	head, err := p.heads.bytes(again)
+	if err != nil {
+		return err
+	}
+	_, _ = p.again.Write(head)
+	n, err := io.CopyBuffer(onlyWriter{p.again}, content, p.block)
+	if err != nil {
+		return fmt.Errorf("reading the layer: %q: %w", name, err)
+	}
+	_, _ = p.again.Write(zeros[:padding(n)])
+	return nil
 }
 
 // check says whether an entry is one that may be in a layer, whatever it holds.
@@ -110,7 +177,7 @@ func (p *staleProof) check(name string, h *tar.Header, differs func(string, ...a
 }
 
 func plainDirectory(h *tar.Header, differs func(string, ...any) error) error {
-	if h.Mode != 0o755 || h.Uid != 0 || h.Gid != 0 || len(xattrsOf(h)) > 0 {
+	if h.Mode != 0o755 || h.Uid != 0 || h.Gid != 0 || h.ModTime.Unix() != 0 || len(xattrsOf(h)) > 0 {
 		return differs("the directory is not a plain one")
 	}
 	return nil

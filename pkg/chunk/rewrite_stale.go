@@ -108,9 +108,6 @@ const mostName = 255
 // on this machine or the place where the previous image is. Nobody is trusted:
 // what is in it is compared with the image.
 func (w *writer) stayOne(ctx context.Context, t *tools, had previous, j *job, layer []int, at int) error {
-	if err := w.archive.look(ctx, j.items, t.block); err != nil {
-		return err
-	}
 	place := had.readable[j.layer.DiffID]
 	l := had.layers.Layers()[place]
 	j.blob = blob{diffID: digest.Digest(j.layer.DiffID), digest: l.Digest}
@@ -129,8 +126,8 @@ func (w *writer) stayOne(ctx context.Context, t *tools, had previous, j *job, la
 		return errors.New("it is larger than it may be for what is left of it")
 	}
 	j.blob.unpacked = j.size
-	proof := w.proof.stale(layer, at, t.block)
-	if err := t.readBack(ctx, w.out.dir, j.blob, func(r io.Reader) error { return proof.archive(ctx, r) }); err != nil {
+	proof := w.proof.stale(w.archive, layer, at, t.block)
+	if err := t.readBack(ctx, w.out.dir, j.blob, func(r io.Reader) error { return proof.read(ctx, r, j.blob.diffID) }); err != nil {
 		return err
 	}
 	j.found, j.absent, j.reused = proof.found, proof.absent, true
