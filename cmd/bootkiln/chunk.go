@@ -140,7 +140,8 @@ func (o *chunkOptions) run(ctx context.Context) (err error) {
 		Cache:   o.cache, CacheLimit: layerCacheLimit,
 	}
 	if o.previous != "" {
-		previous, closer, err := openImage(ctx, o.previous, o.store.options(e, nil), options, nil)
+		// Its plan is in its configuration: layers may be missing.
+		previous, closer, err := openPartial(ctx, o.previous, o.store.options(e, nil), options, nil)
 		if err != nil {
 			return fmt.Errorf("opening what --previous names (leave it out where nothing is published yet): %w", err)
 		}

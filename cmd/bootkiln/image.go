@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/bootkiln/bootkiln/pkg/build"
@@ -18,8 +20,48 @@ import (
 // openImage opens an image by its containers-transports(5) reference. A name
 // without a transport is one of the local store. Images that are opened with
 // the same shared read a layer that they have in common once; nil shares none.
-// The closer is closed when the image is no longer needed.
+// A layout has all layers, or is refused. The closer is closed when the image is
+// no longer needed.
 func openImage(ctx context.Context, ref string, store build.StoreOptions, reg registry.Options, shared *image.SharedLayers) (image.Image, io.Closer, error) {
+	img, closer, err := openPartial(ctx, ref, store, reg, shared)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := image.Whole(img); err != nil {
+		return nil, nil, errors.Join(wholeElsewhere(err), closer.Close())
+	}
+	return img, closer, nil
+}
+
+// wholeElsewhere adds to the error of a layout in the output folder of a publish,
+// which left layers in the registry, where the image is.
+func wholeElsewhere(err error) error {
+	partial, ok := asError[*image.PartialError](err)
+	if !ok {
+		return err
+	}
+	data, unread := os.ReadFile(filepath.Join(filepath.Dir(partial.Dir), outResult))
+	if unread != nil {
+		return err
+	}
+	var result struct {
+		Published []struct{ Repository, Digest string }
+	}
+	if json.Unmarshal(data, &result) != nil {
+		return err // it is somebody else's
+	}
+	for _, p := range result.Published {
+		if p.Digest == partial.Manifest.String() {
+			return hinted(err, fmt.Sprintf("'bootkiln publish' left layers in the registry that has them: name docker://%[1]s@%[2]s instead, which is whole\n"+
+				"'bootkiln copy %[1]s@%[2]s TARGET' brings it elsewhere", p.Repository, p.Digest))
+		}
+	}
+	return hinted(err, "the publish that left layers in the registry that has them did not come to an end: 'bootkiln publish --resume' goes on, "+
+		"and then says where the image is")
+}
+
+// openPartial is openImage, but of a layout layers may be missing.
+func openPartial(ctx context.Context, ref string, store build.StoreOptions, reg registry.Options, shared *image.SharedLayers) (image.Image, io.Closer, error) {
 	o := image.LayerOptions{TempDir: reg.TempDir, Shared: shared}
 	transport, rest, _ := strings.Cut(ref, ":")
 	switch transport {

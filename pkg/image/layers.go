@@ -34,7 +34,7 @@ type LayerOptions struct {
 // decompresses to (its diff ID) is not what manifest and configuration say.
 // The Roots of one Image share what they read.
 func OpenManifest(ctx context.Context, location string, src BlobSource, manifest imgspecv1.Descriptor, o LayerOptions) (Image, error) {
-	img := &layeredImage{location: location, src: src, tempDir: o.TempDir, shared: o.Shared}
+	img := &layeredImage{location: location, src: src, manifest: manifest.Digest, tempDir: o.TempDir, shared: o.Shared}
 	if img.shared == nil {
 		img.shared = &SharedLayers{}
 	}
@@ -75,6 +75,7 @@ type layeredImage struct {
 	shared   *SharedLayers
 	config   imgspecv1.Image
 	layers   []imgspecv1.Descriptor
+	manifest digest.Digest
 
 	mu    sync.Mutex
 	tree  *node // nil while no Root is open

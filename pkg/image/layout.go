@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	digest "github.com/opencontainers/go-digest"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -172,6 +173,10 @@ func (l layoutBlobs) read(name string, v any) error {
 }
 
 func (l layoutBlobs) OpenBlob(_ context.Context, d imgspecv1.Descriptor) (io.ReadCloser, error) {
-	// The digest was validated: it has no slash.
-	return os.Open(filepath.Join(string(l), imgspecv1.ImageBlobsDir, d.Digest.Algorithm().String(), d.Digest.Encoded()))
+	return os.Open(l.path(d.Digest))
+}
+
+// path is where a blob is. The digest was validated: it has no slash.
+func (l layoutBlobs) path(d digest.Digest) string {
+	return filepath.Join(string(l), imgspecv1.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
 }

@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -135,5 +136,41 @@ func TestOpenLayoutThatIsNone(t *testing.T) {
 				t.Errorf("err = %v", err)
 			}
 		})
+	}
+}
+
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	config := imgspecv1.Image{Platform: imgspecv1.Platform{OS: "linux", Architecture: "amd64"}}
+	blobs := Blobs{}
+	manifest := blobs.Manifest(config, Files{"a": Text("1")}, Files{"b": Text("2")}, Files{"c": Text("3")})
+	dir := writeLayout(t, blobs, manifest)
+	img, err := image.OpenLayout(t.Context(), dir, "", image.LayerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := image.Whole(img); err != nil {
+		t.Errorf("of all layers: %v", err)
+	}
+	layers := img.(image.Layered).Layers()
+	for _, l := range layers[1:] {
+		if err := os.Remove(filepath.Join(dir, "blobs/sha256", l.Digest.Encoded())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = image.Whole(img)
+	var partial *image.PartialError
+	if !errors.As(err, &partial) || !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("without two layers: %v", err)
+	}
+	want := image.PartialError{Location: "oci:" + dir, Dir: dir, Manifest: manifest.Digest, Missing: 2, Layers: 3}
+	if *partial != want {
+		t.Errorf("got %+v, want %+v", *partial, want)
+	}
+	if hint := partial.MendHint(); !strings.Contains(hint, "docker://REPOSITORY@"+manifest.Digest.String()) {
+		t.Errorf("hint: %s", hint)
+	}
+	if err := image.Whole(New(t, config, Files{})); err != nil {
+		t.Errorf("of an image that is in no layout: %v", err)
 	}
 }
