@@ -58,7 +58,7 @@ func (r *Recipe) disagreements(isFile func(Path) bool, found diag.List) (problem
 	r.opposites(c)
 	r.layers.forNone(c, found)
 	r.keysInImage(c)
-	r.places(c)
+	r.targets(c)
 	registry := slices.IndexFunc(r.Publish, func(t Target) bool { return !t.IsPlace() })
 	if wasRead(found, "sign") && registry >= 0 && !r.Sign.Pos.IsValid() {
 		problems.Add(diag.Diagnostic{
@@ -76,24 +76,33 @@ func (r *Recipe) disagreements(isFile func(Path) bool, found diag.List) (problem
 	return problems
 }
 
-// places reports places with more names than they can have, and those that two
-// entries write to.
-func (r *Recipe) places(c *comparison) {
+// targets reports places with more names than they can have, tags that are given
+// twice, and what two entries write to.
+func (r *Recipe) targets(c *comparison) {
 	first := map[string]Target{}
 	for i, t := range r.Publish {
-		if !t.IsPlace() {
-			continue
-		}
 		where := fmt.Sprintf("publish[%d]", i)
-		if len(t.Tags) > 1 {
+		if t.IsPlace() && len(t.Tags) > 1 {
 			c.conflict(t.Tags[1].Pos, where+".tags[1]", fmt.Sprintf("an image has one name in %s", quote(t.To.Value)), "keep one of them")
 		}
-		if before, again := first[t.To.Value]; again {
-			c.conflict(t.To.Pos, where+".to", fmt.Sprintf("the image goes to %s already, in %s", quote(t.To.Value), lineOf(before.To.Pos, t.To.Pos)),
-				"give each place a name of its own")
+		if !t.IsPlace() {
+			for j, tag := range t.Tags {
+				c.once(where, fmt.Sprintf("%s.tags[%d]", where, j), "tag", tag)
+			}
+		}
+		if !t.To.IsSet() {
 			continue
 		}
-		first[t.To.Value] = t
+		before, again := first[t.To.Value]
+		if !again {
+			first[t.To.Value] = t
+			continue
+		}
+		hint := "give each place a name of its own"
+		if !t.IsPlace() {
+			hint = "write all its tags in one entry"
+		}
+		c.conflict(t.To.Pos, where+".to", fmt.Sprintf("the image goes to %s already, in %s", quote(t.To.Value), lineOf(before.To.Pos, t.To.Pos)), hint)
 	}
 }
 
