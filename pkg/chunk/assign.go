@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +50,7 @@ func Assign(in Input, previous *Plan, o Options) (*Plan, error) {
 	case a.rater.now.IsZero():
 		a.epoch = 0
 	}
+	a.epoch = min(max(a.epoch, 0), maxEpoch)
 	units, err := a.units()
 	if err != nil {
 		return nil, err
@@ -96,16 +98,38 @@ func (a *assigner) sizeOf(files []int32) int64 {
 	return size
 }
 
-// largest is the budget of a layer. The sizes are estimates.
-func (a *assigner) largest() float64 { return 0.85 * float64(a.options.Largest) }
+// fill is how much of a layer's budget is used, because sizes are estimates.
+const fill = 0.85
+
+// largest is the budget of a layer.
+func (a *assigner) largest() float64 { return fill * float64(a.options.Largest) }
+
+// mostGroups is how many groups a tree may have: half of what a plan may, because
+// they have parts.
+const mostGroups = maxPlanGroups / 2
+
+// groups are the files of each group. Where there are too many, what no package
+// owns goes with all in its folder, and then with all in the folder above that.
+func (a *assigner) groups() map[string][]int32 {
+	for up := 0; ; up++ {
+		groups := map[string][]int32{}
+		for i := range a.files {
+			name := a.group(int(a.leader[i]))
+			for n := 0; n < up && strings.HasPrefix(name, "/"); n++ {
+				name = path.Dir(name)
+			}
+			name = clean(name)
+			groups[name] = append(groups[name], int32(i))
+		}
+		if len(groups) <= mostGroups || up == 8 {
+			return groups
+		}
+	}
+}
 
 // units are the groups of the tree, by name, split where that pays.
 func (a *assigner) units() ([]unit, error) {
-	groups := map[string][]int32{}
-	for i := range a.files {
-		name := clean(a.group(int(a.leader[i])))
-		groups[name] = append(groups[name], int32(i))
-	}
+	groups := a.groups()
 	sets := a.rater.releases(a.sources)
 	a.numberKernel(groups)
 	total := 0.
@@ -316,7 +340,7 @@ func (a *assigner) plan(units []unit, previous *Plan) (*Plan, error) {
 		for _, u := range b.units {
 			l.Groups = append(l.Groups, *units[u].group)
 		}
-		if l.Estimate > a.options.Largest {
+		if l.Estimate > a.options.Largest && len(l.Groups) == 1 {
 			p.Notes = append(p.Notes, fmt.Sprintf("%s is larger than a layer may be and has no parts", l.Groups[0].Name))
 		}
 		p.Layers = append(p.Layers, l)

@@ -63,8 +63,10 @@ func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64, fr
 	// First without a touch to what has not changed, unless the budget demands it.
 	p.move = 1e3
 	kept, err := p.settle(old)
-	if err != nil {
-		return nil, err
+	if err != nil { // what is as it was leaves no room for what is not
+		if kept, err = p.fresh(); err != nil {
+			return nil, err
+		}
 	}
 	p.move = 1 / float64(a.options.Horizon)
 	further, err := p.settle(kept)
@@ -73,11 +75,9 @@ func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64, fr
 	}
 	others := [][]*bin{further}
 	if fresh {
-		other, err := p.fresh()
-		if err != nil {
-			return nil, err
+		if other, err := p.fresh(); err == nil { // else there is the one that fits
+			others = append(others, other)
 		}
-		others = append(others, other)
 	}
 	t := &attempt{packer: p, kept: kept, bins: kept}
 	for _, other := range others {
@@ -143,7 +143,8 @@ func (p *packer) keep(previous *Plan) (bins []*bin, changed bool) {
 		}
 		whole := len(members) == len(l.Groups)
 		changed = changed || !whole
-		if dead, stale := p.stale[at]; len(members) == 0 || !stale && !whole || dead == 0 && l.Dead > 0 {
+		tooLarge := len(members) > 1 && float64(l.Size) > p.largest/fill // by other options, or because estimates erred
+		if dead, stale := p.stale[at]; tooLarge || len(members) == 0 || !stale && !whole || dead == 0 && l.Dead > 0 {
 			changed = true
 			continue
 		}

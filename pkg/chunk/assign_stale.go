@@ -37,38 +37,46 @@ type staleLayers struct {
 	list []staleLayer
 }
 
-// staleLayers finds them, within the limits.
+// staleLayers finds them, within the limits. What is stale already may be twice
+// what may become so, because images get smaller as well.
 func (a *assigner) staleLayers(units []unit, previous *Plan) staleLayers {
 	s := staleLayers{same: map[int]int64{}}
 	place := map[string]*unit{}
+	total, spent := 0., 0.
 	for i := range units {
 		place[units[i].group.Name] = &units[i]
+		total += units[i].size
 	}
-	total, spent := 0., 0.
+	var same []staleLayer
 	for at, l := range previous.Layers {
 		size := float64(max(l.Size-l.Dead, 0))
-		total += size
 		n, part := l.unchanged(place)
 		live := part * size
 		switch c := (staleLayer{at, live, size - live, float64(l.Dead) + size - live}); {
 		case !a.mayStay(&l):
 		case n == len(l.Groups):
 			if l.Dead > 0 {
-				s.same[at] = l.Dead
-				spent += float64(l.Dead)
+				same = append(same, c)
 			}
 		case n > 0 && c.dead <= deadInLayer*float64(l.Size) && a.released(&l, place):
 			s.list = append(s.list, c)
 		}
 	}
+	within := func(list []staleLayer, limit float64) []staleLayer {
+		return slices.DeleteFunc(list, func(c staleLayer) bool {
+			if spent+c.dead > limit*total {
+				return true
+			}
+			spent += c.dead
+			return false
+		})
+	}
+	slices.SortStableFunc(same, func(x, y staleLayer) int { return cmp.Compare(y.live*x.dead, x.live*y.dead) })
+	for _, c := range within(same, 2*deadInImage) {
+		s.same[c.at] = previous.Layers[c.at].Dead
+	}
 	slices.SortStableFunc(s.list, func(x, y staleLayer) int { return cmp.Compare(y.live*x.changed, x.live*y.changed) })
-	s.list = slices.DeleteFunc(s.list, func(c staleLayer) bool {
-		if spent+c.dead > deadInImage*total {
-			return true
-		}
-		spent += c.dead
-		return false
-	})
+	s.list = within(s.list, deadInImage)
 	slices.SortStableFunc(s.list, func(x, y staleLayer) int { return cmp.Compare(y.live, x.live) })
 	return s
 }

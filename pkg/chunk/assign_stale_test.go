@@ -141,7 +141,7 @@ func TestStaleLimit(t *testing.T) {
 		for i := range groups {
 			g := Group{Name: fmt.Sprint(at, ":", i), Estimate: 5000, packages: 1, listed: true}
 			l.Groups = append(l.Groups, g)
-			units = append(units, unit{group: &g, changed: i == 0})
+			units = append(units, unit{group: &g, size: 100, changed: i == 0})
 		}
 		previous.Layers = append(previous.Layers, l)
 	}
@@ -154,7 +154,25 @@ func TestStaleLimit(t *testing.T) {
 	if total := float64(layers * 1000); len(s.list) < 4 || sum > total/40 || sum < total/50 {
 		t.Errorf("of %v bytes %v may die: %v", total, sum, s.list)
 	}
-	previous.Layers[3].Dead = 480 // and 54 more are too much for one
+	if len(s.same) > 0 {
+		t.Errorf("layers with a change are kept for nothing: %v", s.same)
+	}
+	for i := range units {
+		units[i].changed = false
+	}
+	previous.Layers[2].Size, previous.Layers[2].Dead = 1400, 400
+	previous.Layers[3].Size, previous.Layers[3].Dead = 1500, 500
+	if s := a.staleLayers(units, previous); len(s.same) != 2 {
+		t.Errorf("900 of 20000 bytes are dead, and %v stay", s.same)
+	}
+	if s := a.staleLayers(units[:150], previous); len(s.same) != 1 || s.same[2] != 400 {
+		t.Errorf("900 of 15000 bytes are dead, and %v stay", s.same)
+	}
+	for i := range units {
+		units[i].changed = i%groups == 0
+	}
+	previous.Layers[2].Size, previous.Layers[2].Dead = 1000, 0
+	previous.Layers[3].Size, previous.Layers[3].Dead = 1000, 480 // and 54 more are too much for one
 	if s := a.staleLayers(units, previous); slices.ContainsFunc(s.list, func(c staleLayer) bool { return c.at == 3 }) {
 		t.Errorf("a layer stays of which %v are dead", s.list)
 	}
@@ -184,7 +202,7 @@ func TestStaleIsOfPackages(t *testing.T) {
 		{":packages", true, false},
 	} {
 		dead, live := Group{Name: tt.group, Estimate: 100, packages: 1, listed: tt.group != "guests" && !strings.ContainsAny(tt.group, "/:")}, Group{Name: "other", Estimate: 5000}
-		units := []unit{{group: &live}}
+		units := []unit{{group: &live, size: 5000}}
 		if tt.now {
 			units = append(units, unit{group: &dead, changed: true})
 		}

@@ -202,7 +202,7 @@ func (a *assigner) parts(name string, files []int32) [][]int32 {
 	size := float64(a.sizeOf(files))
 	n := 1
 	if m := a.memory[name]; m != nil && m.parts > 1 && size > limit/2 {
-		n = m.parts
+		n = min(m.parts, 2*int(size/limit)+16) // whoever the plan is from
 	}
 	n = max(n, int(size/limit)+1)
 	if n == 1 {

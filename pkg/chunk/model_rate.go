@@ -66,15 +66,22 @@ type rater struct {
 func newRater(list []source, epochs []time.Time) *rater {
 	r := &rater{age: 365}
 	var untouched []time.Time
-	for i, s := range list {
-		if epochs[i].After(r.now) {
-			r.now = epochs[i]
+	latest := func(t time.Time) {
+		if t.After(r.now) {
+			r.now = t
 		}
-		for _, t := range s.changes {
-			if t.After(r.now) {
-				r.now = t
+	}
+	for i := range list {
+		latest(epochs[i])
+	}
+	if r.now.IsZero() { // who writes a changelog may err in the year, which machines that build do not
+		for _, s := range list {
+			for _, t := range s.changes {
+				latest(t)
 			}
 		}
+	}
+	for i, s := range list {
 		if !epochs[i].IsZero() && updates(s.versions) == 0 {
 			untouched = append(untouched, epochs[i])
 		}
@@ -110,7 +117,7 @@ func (r *rater) rate(s *source) float64 {
 	if s.changes != nil {
 		last, n := -1, 0.
 		for _, t := range slices.SortedFunc(slices.Values(s.changes), time.Time.Compare) {
-			if age := int(r.now.Sub(t).Hours() / 24); age != last && !t.IsZero() {
+			if age := max(int(r.now.Sub(t).Hours()/24), 0); age != last && !t.IsZero() {
 				n += math.Exp2(-float64(age) / halfLife)
 				last = age
 			}
@@ -130,7 +137,7 @@ func (r *rater) rate(s *source) float64 {
 func (r *rater) days(s *source) []int {
 	var list []int
 	for _, t := range s.changes {
-		if age := r.now.Sub(t); age < window && !t.IsZero() {
+		if age := max(r.now.Sub(t), 0); age < window && !t.IsZero() {
 			list = append(list, int(math.Floor(age.Hours()/24)))
 		}
 	}
