@@ -35,6 +35,8 @@ type baking struct {
 
 	// resume, ifChanged, ifNewer and noTags are publish's.
 	resume, ifChanged, ifNewer, noTags bool
+	// again are publish's flags that go on the command line of its --resume.
+	again []string
 }
 
 func (o *baking) register(cmd *cobra.Command) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -156,12 +157,22 @@ func (o *chunkOptions) run(ctx context.Context) (err error) {
 		return hinted(&usageError{occupied}, "name a folder that does not exist, is empty, or holds what 'chunk' wrote")
 	}
 	if err != nil {
-		return err
+		return unwritable(err, dir)
 	}
 	if o.format.value == formatJSON {
 		return e.writeJSON(report)
 	}
 	return report.WriteText(e.stdout)
+}
+
+// unwritable adds to an error of the file system at the place of the layout what
+// to do.
+func unwritable(err error, dir string) error {
+	abs, _ := filepath.Abs(dir)
+	if p, ok := asError[*fs.PathError](err); ok && hintOf(err) == "" && (p.Path == abs || filepath.Dir(p.Path) == filepath.Dir(abs)) {
+		return hinted(err, "name a folder that can be written to, or does not exist, as --to oci:DIR")
+	}
+	return err
 }
 
 // folder is where the layout goes.

@@ -38,7 +38,7 @@ const (
 // end.
 func openOut(dir string, resume bool) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the output folder: %w", err)
+		return nil, hinted(fmt.Errorf("making the output folder: %w", err), "name a folder that can be written to with --out")
 	}
 	d, err := os.Open(dir)
 	if err != nil {

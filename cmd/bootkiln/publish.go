@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/journal"
@@ -54,7 +56,7 @@ are exit status 0, and result.json says so ("unchanged", "kept").`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRecipe,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.recipe = args[0]
+			o.recipe, o.again = args[0], repeated(cmd.Flags())
 			return o.publish(cmd.Context())
 		},
 	}
@@ -121,7 +123,42 @@ func (o *baking) resumable(err error, out string) error {
 	if _, missing := os.Stat(filepath.Join(out, outJournal)); err == nil || missing != nil {
 		return err
 	}
-	return &resumableError{err, "bootkiln publish --resume " + o.recipe}
+	return &resumableError{err, strings.Join(slices.Concat([]string{"bootkiln publish --resume"}, o.again, []string{shellWord(o.recipe)}), " ")}
+}
+
+// resumedFlags are those without which a publish would be resumed from another
+// folder or store, reach no registry, or do more than was asked for. Passwords are
+// not repeated.
+var resumedFlags = []string{
+	"out", "tag", "root", "runroot", "storage-driver", "authfile", "cert-dir", "tls-verify", "boot", "no-tags", "if-changed", "if-newer",
+}
+
+// repeated returns those of resumedFlags that were given, as they are written.
+func repeated(flags *pflag.FlagSet) (given []string) {
+	for _, name := range resumedFlags {
+		f := flags.Lookup(name)
+		switch {
+		case !f.Changed:
+		case f.Value.Type() == "bool" && f.Value.String() == "true":
+			given = append(given, "--"+name)
+		case f.Value.Type() == "bool":
+			given = append(given, "--"+name+"="+f.Value.String())
+		default:
+			given = append(given, "--"+name, shellWord(f.Value.String()))
+		}
+	}
+	return given
+}
+
+// shellWord is the text as a word for a shell.
+func shellWord(text string) string {
+	plain := text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("@%_-+=:,./", r)
+	})
+	if plain {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // publishable reports what publish needs of a recipe and build does not.

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootkiln/bootkiln/pkg/build"
 	"github.com/bootkiln/bootkiln/pkg/registry"
@@ -48,6 +50,9 @@ func (f *registryFlags) options(e *env, refs ...string) (registry.Options, error
 		AuthFile: f.authFile, CertDir: f.certDir, Insecure: !f.tlsVerify,
 		TempDir: f.tmpDir, Lookup: e.lookup, Logger: e.log,
 	}
+	if err := f.usableTmpDir(); err != nil {
+		return o, err
+	}
 	creds := f.creds
 	if f.credsStdin {
 		line, err := bufio.NewReader(e.stdin).ReadString('\n')
@@ -69,6 +74,25 @@ func (f *registryFlags) options(e *env, refs ...string) (registry.Options, error
 	}
 	o.Credentials = &registry.Credentials{Username: user, Password: password}
 	return o, nil
+}
+
+// usableTmpDir reports a --tmpdir that nothing can be written to, which would
+// otherwise show when the image is built and half of it is published.
+func (f *registryFlags) usableTmpDir() error {
+	if f.tmpDir == "" {
+		return nil
+	}
+	info, err := os.Stat(f.tmpDir)
+	if err == nil && !info.IsDir() {
+		err = unix.ENOTDIR
+	}
+	if err == nil {
+		err = unix.Access(f.tmpDir, unix.W_OK|unix.X_OK)
+	}
+	if err == nil {
+		return nil
+	}
+	return hinted(&usageError{fmt.Errorf("--tmpdir %q cannot be used: %w", f.tmpDir, err)}, "name a folder that exists and can be written to")
 }
 
 // registriesOf returns the registries that references lead to, each once.

@@ -95,3 +95,24 @@ func TestResumable(t *testing.T) {
 		}
 	}
 }
+
+// TestResumableFlags resumes the publish that failed, and not the one of another
+// folder.
+func TestResumableFlags(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, outJournal), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, _, stderr := testEnv(nil)
+	cmd := newPublishCmd(e, &globals{})
+	if err := cmd.ParseFlags([]string{"--out", "a b", "--no-tags", "--tls-verify=false", "--tmpdir", "full", "--creds", "me:fire", "--boot", "off"}); err != nil {
+		t.Fatal(err)
+	}
+	o := &baking{recipe: "my/recipe's.yaml", again: repeated(cmd.Flags())}
+	e.conclude(t.Context(), "bootkiln publish", o.resumable(errors.New("no room"), dir))
+	want := `'bootkiln publish --resume --out 'a b' --tls-verify=false --boot off --no-tags 'my/recipe'\''s.yaml'' goes on from there`
+	if !strings.Contains(stderr.String(), want) {
+		t.Errorf("it says\n%swant %s", stderr, want)
+	}
+}
