@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/dustin/go-humanize"
@@ -92,9 +93,9 @@ func (a *assigner) attempt(units []unit, previous *Plan, stale map[int]int64, fr
 // notes say what is not as it was although it did not change.
 func (t *attempt) notes(previous *Plan) (notes []string) {
 	if moved := t.broken(t.bins, previous); moved > 0 {
-		note := fmt.Sprintf("rebalanced: %s that did not change are in other layers now", humanize.IBytes(uint64(moved)))
+		note := fmt.Sprintf("rebalanced: %s that did not change are in other layers now", humanize.Bytes(uint64(moved)))
 		if saved := t.expected(t.kept) - t.expected(t.bins); saved > 0 {
-			note += fmt.Sprintf(", which is expected to save %s in each update", humanize.IBytes(uint64(saved)))
+			note += fmt.Sprintf(", which is expected to save %s in each update", humanize.Bytes(uint64(saved)))
 		} else {
 			note += ", because the budget has no other place for what is new"
 		}
@@ -182,8 +183,7 @@ func (p *packer) fresh() ([]*bin, error) {
 func (p *packer) settle(bins []*bin) ([]*bin, error) {
 	bins = p.merge(p.bundle(slices.Clone(bins), 1000))
 	if len(bins) > p.layers {
-		return nil, fmt.Errorf("the image does not fit into %d layers of %s: more or larger ones are needed",
-			p.layers, humanize.IBytes(uint64(p.largest)))
+		return nil, &BudgetError{Needed: len(bins), Layers: p.layers, Largest: int64(math.Round(p.largest / fill))}
 	}
 	for _, b := range bins {
 		p.recognise(b)

@@ -146,9 +146,9 @@ func staleNotes(bins []*bin, previous *Plan) (notes []string) {
 	switch gone {
 	case 0:
 	case 1:
-		notes = append(notes, fmt.Sprintf("rebalanced: a layer is made anew, without %s in it that nobody saw any more", humanize.IBytes(uint64(freed))))
+		notes = append(notes, fmt.Sprintf("rebalanced: a layer is made anew, without %s in it that nobody saw any more", humanize.Bytes(uint64(freed))))
 	default:
-		notes = append(notes, fmt.Sprintf("rebalanced: %d layers are made anew, without %s in them that nobody saw any more", gone, humanize.IBytes(uint64(freed))))
+		notes = append(notes, fmt.Sprintf("rebalanced: %d layers are made anew, without %s in them that nobody saw any more", gone, humanize.Bytes(uint64(freed))))
 	}
 	return notes
 }

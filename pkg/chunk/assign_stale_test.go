@@ -223,14 +223,17 @@ func TestListed(t *testing.T) {
 			file("usr/lib/sysimage/dpkg/info/whole.list"), file("usr/lib/python3/whole.py"), file("usr/lib/python3/__pycache__/whole.cpython-313.pyc"),
 			{Name: "usr/share/whole/link", Mode: fs.ModeSymlink, Target: "data"},
 			file("usr/share/host/data"), file("usr/share/host/guest"), file("opt/own"),
+			file("usr/lib64/rpm/code"), file("usr/share/icons/cache"), file("usr/share/haunted/data"), file("usr/share/haunted/cache"),
 		},
 		Packages: []packagedb.Owner{
 			{Package: packagedb.Package{Name: "dpkg"}, Files: []string{"var/lib/dpkg/info"}},
 			{Package: packagedb.Package{Name: "whole"}, Files: []string{"usr/lib/python3/whole.py", "usr/share/whole"}},
 			{Package: packagedb.Package{Name: "host"}, Files: []string{"usr/share/host", "usr/share/host/data"}},
+			{Package: packagedb.Package{Name: "rpm"}, Files: []string{"usr/lib64/rpm/code", "usr/share/icons/cache"}, Ghosts: []string{"usr/share/icons/cache"}},
+			{Package: packagedb.Package{Name: "haunted"}, Files: []string{"usr/share/haunted", "usr/share/haunted/cache", "usr/share/haunted/data"}, Ghosts: []string{"usr/share/haunted/cache"}},
 		},
 	}, nil, Options{})
-	for name, want := range map[string]bool{"whole": true, "host": false, "/opt": false} {
+	for name, want := range map[string]bool{"whole": true, "host": false, "/opt": false, "rpm": true, "haunted": false, "/usr/share/icons": false} {
 		if g, _ := groupOf(p, name); g == nil || g.listed != want {
 			t.Errorf("packages list all of %s: want %v, got %+v", name, want, g)
 		}

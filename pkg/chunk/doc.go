@@ -30,8 +30,8 @@
 //
 // Rates are the expectation of a gamma distribution: the days in the changelog
 // on which something changed, at half their count for each year that has passed
-// since, and a prior by kind, which grows with the number of entries in dpkg's
-// changelog that mended a hole (CVE-…). Where these changelogs are not in the
+// since, and a prior by kind, which grows with the number of entries in the
+// changelog that mended a hole (CVE-…). Where dpkg's changelogs are not in the
 // image the version says how often a stable package was updated (+deb12u3).
 // Sources with a Jaccard index of their days of 0.6 make one release.
 //
@@ -72,9 +72,9 @@
 // change. Were that all, a layer could be kept for long: with one installation
 // for fifty updates (four years of months), a dead byte costs less in seven
 // updates than a seventh of one that is fetched. So the limits are those of
-// decency: a half of a layer, and 2.5 percent of the image, where those go
-// first that save most for what they have. The other price is a layer of the
-// budget, which is not open to what changed then. All such layers are tried to
+// decency: a half of a layer, and 2.5 percent of the image (twice that where it
+// has got smaller), where those go first that save most for what they have. The
+// other price is a layer of the budget, which is not open to what changed then. All such layers are tried to
 // be kept, and three quarters of them, a half, a quarter and none, those that
 // save most before the others, and what costs least by the model is the plan.
 // Beyond the limits, or where the search finds that it pays, a layer is made anew

@@ -17,7 +17,7 @@ type source struct {
 	version  uint32      // a digest over the packages and their versions
 	built    time.Time   // the newest; zero where the database does not say
 	changes  []time.Time // of one of the packages: they share a changelog
-	flaws    int         // how many of dpkg's changelog entries mended holes, ever
+	flaws    int         // how many entries of that mended holes
 }
 
 // sources groups packages by their source, in the order of its name, and
@@ -50,11 +50,20 @@ func sources(packages []packagedb.Owner) ([]source, [][]string) {
 			s.built = p.BuildTime
 		}
 		if len(p.Changes) > len(s.changes) {
-			s.changes = p.Changes
+			s.changes, s.flaws = p.Changes, p.Flaws
 		}
-		files[len(files)-1] = append(files[len(files)-1], p.Files...)
+		files[len(files)-1] = append(files[len(files)-1], brought(p)...)
 	}
 	return list, files
+}
+
+// brought are the files of a package but for those that something else has made.
+func brought(p packagedb.Owner) []string {
+	ghosts := map[string]bool{}
+	for _, name := range p.Ghosts {
+		ghosts[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(p.Files), func(name string) bool { return ghosts[name] })
 }
 
 // sourceOf is the group of a package.

@@ -1,10 +1,13 @@
 package chunk
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/bootkiln/bootkiln/pkg/packagedb"
 )
 
 // best is the cost of the best partition, by looking at all of them.
@@ -119,6 +122,12 @@ func TestRates(t *testing.T) {
 		if got := updates([]string{version}); got != want {
 			t.Errorf("%s: %d updates, not %d", version, got, want)
 		}
+	}
+	rpm := func(flaws int) packagedb.Owner {
+		return packagedb.Owner{Package: packagedb.Package{Name: "rpm", Source: fmt.Sprint(flaws), Changes: ago(100), Flaws: flaws}}
+	}
+	if list, _ := sources([]packagedb.Owner{rpm(0), rpm(9)}); r.rate(&list[0]) >= r.rate(&list[1]) {
+		t.Errorf("of rpms without holes and with some %g, %g", r.rate(&list[0]), r.rate(&list[1]))
 	}
 	list := []source{{changes: ago(10, 40, 70)}, {changes: ago(10, 40, 70, 99)}, {changes: ago(11, 41, 71)}, {changes: ago(10)}}
 	sets := r.releases(list)

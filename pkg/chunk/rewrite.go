@@ -61,7 +61,7 @@ func Rewrite(ctx context.Context, img image.Image, dir string, o RewriteOptions)
 		if isFull(err) {
 			err = &SpaceError{Dir: filepath.Dir(dir), Err: err}
 		}
-		return nil, nil, fmt.Errorf("chunking %q: %w", img.Location(), err)
+		return nil, nil, fmt.Errorf("chunking %q: %w", image.Called(img.Location()), err)
 	}
 	out, err := newLayout(ctx, dir)
 	if err != nil {
@@ -164,7 +164,7 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 	p.layers, _ = img.(image.Layered)
 	text, ok := config.Config.Labels[PlanLabel]
 	if !ok {
-		p.notes = []string{img.Location() + " has no plan that could be kept: machines that have it download all of the image once"}
+		p.notes = []string{image.Called(img.Location()) + " has no plan that could be kept: machines that have it download all of the image once"}
 		return p, nil
 	}
 	if p.plan, err = DecodePlan(text); err != nil {
@@ -257,6 +257,9 @@ func (w *writer) plan(in Input, previous *Plan, o Options) (*Plan, error) {
 	}
 	o.Layers = max(o.Layers-directoryLayers, 1)
 	plan, err := Assign(in, previous, o)
+	if full, ok := err.(*BudgetError); ok { //nolint:errorlint // Assign returns it as it is
+		return nil, &BudgetError{Needed: full.Needed + directoryLayers, Layers: full.Layers + directoryLayers, Largest: full.Largest}
+	}
 	if err != nil {
 		return nil, err
 	}

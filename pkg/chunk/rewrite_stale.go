@@ -212,9 +212,9 @@ func staleNote(jobs []*job) []string {
 	case 0:
 		return nil
 	case 1:
-		return []string{fmt.Sprintf("a layer is kept with %s in it that nobody sees any more", humanize.IBytes(uint64(dead)))}
+		return []string{fmt.Sprintf("a layer is kept with %s in it that nobody sees any more", humanize.Bytes(uint64(dead)))}
 	}
-	return []string{fmt.Sprintf("%d layers are kept with %s in them that nobody sees any more", n, humanize.IBytes(uint64(dead)))}
+	return []string{fmt.Sprintf("%d layers are kept with %s in them that nobody sees any more", n, humanize.Bytes(uint64(dead)))}
 }
 
 // refusals say which layers could not be kept.

@@ -52,7 +52,9 @@ func header(fields ...field) []byte {
 var bash = header(
 	str(rpmName, "bash"), str(rpmVersion, "5.2"), str(rpmRelease, "1.el10"), str(rpmArch, "x86_64"),
 	str(rpmSource, "bash-5.2-1.el10.src.rpm"), num(rpmBuildTime, 1_700_000_000), num(rpmChangelogTime, 1_690_000_000, 1_680_000_000),
+	str(rpmChangelogText, "- mend CVE-2023-1 and CVE-2023-2", "- new\n- no hole"),
 	str(rpmBaseNames, "bash", "sh", "skel"), num(rpmDirIndexes, 0, 0, 1), str(rpmDirNames, "/usr/bin/", "/etc/"),
+	num(rpmFileFlags, 0, 1<<6|1<<3, 1),
 )
 
 // ndb lays headers out as rpm's ndb backend does.
@@ -85,8 +87,10 @@ func TestOwners(t *testing.T) {
 			Name: "bash", Version: "5.2-1.el10", Arch: "x86_64", Source: "bash", Format: "rpm",
 			BuildTime: time.Unix(1_700_000_000, 0).UTC(),
 			Changes:   []time.Time{time.Unix(1_690_000_000, 0).UTC(), time.Unix(1_680_000_000, 0).UTC()},
+			Flaws:     1,
 		},
-		Files: []string{"usr/bin/bash", "usr/bin/sh", "etc/skel"},
+		Files:  []string{"usr/bin/bash", "usr/bin/sh", "etc/skel"},
+		Ghosts: []string{"usr/bin/sh"},
 	}}
 	for name, root := range map[string]fstest.MapFS{
 		"sqlite": {"usr/share/rpm/rpmdb.sqlite": {Data: sqlite}},
@@ -109,8 +113,8 @@ func TestOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	dpkg := []Owner{
-		{statusPackages[0], []string{".", "lib", "lib/libc.so.6"}},
-		{statusPackages[1], []string{"usr/bin/tool"}},
+		{Package: statusPackages[0], Files: []string{".", "lib", "lib/libc.so.6"}},
+		{Package: statusPackages[1], Files: []string{"usr/bin/tool"}},
 	}
 	if diff := cmp.Diff(dpkg, got); diff != "" {
 		t.Errorf("dpkg (-want +got):\n%s", diff)
@@ -130,6 +134,8 @@ func TestMalformedHeaders(t *testing.T) {
 		"too many":          header(name, version, field{rpmEpoch, rpmInt32, 1 << 30, []byte("1234")}),
 		"numbers cut off":   header(name, version, field{rpmEpoch, rpmInt32, 2, []byte("1234")}),
 		"files and folders": header(name, version, str(rpmBaseNames, "a", "b"), num(rpmDirIndexes, 0), str(rpmDirNames, "/")),
+		"files and flags":   header(name, version, str(rpmBaseNames, "a"), num(rpmDirIndexes, 0), str(rpmDirNames, "/"), num(rpmFileFlags, 1, 2)),
+		"an endless change": header(name, version, field{rpmChangelogText, rpmStringArray, 1, []byte("CVE-")}),
 		"no such folder":    header(name, version, str(rpmBaseNames, "a"), num(rpmDirIndexes, 7), str(rpmDirNames, "/")),
 	} {
 		_, err := Owners(t.Context(), fstest.MapFS{"usr/lib/sysimage/rpm/Packages.db": {Data: ndb(blob)}})
@@ -179,7 +185,7 @@ func FuzzRPMHeader(f *testing.F) {
 		if err == nil && (p.Name == "" || p.Version == "") {
 			t.Errorf("a package without a name or version: %+v", p)
 		}
-		files, _ := h.files()
+		files, _, _ := h.files()
 		for _, name := range files {
 			if strings.HasPrefix(name, "/") || strings.HasPrefix(name, "../") || name == ".." {
 				t.Errorf("%q leads out of the root", name)

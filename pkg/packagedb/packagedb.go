@@ -37,6 +37,9 @@ type Package struct {
 	// Changes are the times of an rpm's changelog, the newest first; packagers
 	// cut off old entries. dpkg keeps no changelog in its database.
 	Changes []time.Time
+	// Flaws is how many entries of an rpm's changelog name a hole that they mend
+	// (CVE-…).
+	Flaws int
 }
 
 // EVR takes Version apart: the epoch, "0" where there is none, what the
@@ -69,6 +72,9 @@ type Owner struct {
 	// Files are names as [fs.FS] has them ("usr/bin/env"), folders too, in the
 	// order of the database. They need not exist.
 	Files []string
+	// Ghosts are those of Files that an rpm owns and does not bring (%ghost):
+	// something on the machine makes them.
+	Ghosts []string
 }
 
 // Owners is [Packages] with the files of each.

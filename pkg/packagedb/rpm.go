@@ -46,11 +46,11 @@ func rpmOwners(ctx context.Context, root fs.FS) (list []Owner, err error) {
 		if err != nil {
 			return err
 		}
-		files, err := h.files()
-		if err != nil {
+		o := Owner{Package: p}
+		if o.Files, o.Ghosts, err = h.files(); err != nil {
 			return fmt.Errorf("package %q: %w", p.Name, err)
 		}
-		list = append(list, Owner{p, files})
+		list = append(list, o)
 		return nil
 	})
 	return list, err

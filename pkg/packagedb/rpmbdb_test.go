@@ -57,9 +57,9 @@ func TestBerkeleyDatabase(t *testing.T) {
 				t.Fatalf("%s: %v", order, err)
 			}
 			want := []Owner{
-				{Package{Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19", Source: "gpg-pubkey", Format: "rpm"}, []string{}},
-				{kiln, []string{"usr/bin/kiln"}},
-				{doc, pages},
+				{Package: Package{Name: "gpg-pubkey", Version: "8483c65d-5ccc5b19", Source: "gpg-pubkey", Format: "rpm"}, Files: []string{}},
+				{Package: kiln, Files: []string{"usr/bin/kiln"}},
+				{Package: doc, Files: pages},
 			}
 			for _, o := range got {
 				if strings.HasSuffix(o.Name, "-doc") {

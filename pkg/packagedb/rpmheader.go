@@ -36,12 +36,17 @@ const (
 	rpmBuildTime     = 1006
 	rpmVendor        = 1011
 	rpmArch          = 1022
+	rpmFileFlags     = 1037
 	rpmSource        = 1044
 	rpmChangelogTime = 1080
+	rpmChangelogText = 1082
 	rpmDirIndexes    = 1116
 	rpmBaseNames     = 1117
 	rpmDirNames      = 1118
 )
+
+// rpmGhost is a bit of rpmFileFlags (rpmfiles.h).
+const rpmGhost = 1 << 6
 
 // Types of rpmtag.h.
 const (
@@ -179,6 +184,15 @@ func (h *rpmHeader) pkg() (p Package, err error) {
 	if p.Changes, err = h.times(rpmChangelogTime); err != nil {
 		return p, err
 	}
+	entries, err := h.texts(rpmChangelogText)
+	if err != nil {
+		return p, err
+	}
+	for _, text := range entries {
+		if strings.Contains(text, "CVE-") {
+			p.Flaws++
+		}
+	}
 	p.Source = p.Name
 	if name := sourceName(source); name != "" {
 		p.Source = name
@@ -186,31 +200,39 @@ func (h *rpmHeader) pkg() (p Package, err error) {
 	return p, nil
 }
 
-// files returns the names of the files, as [fs.FS] has them.
-func (h *rpmHeader) files() ([]string, error) {
+// files returns the names of the files, as [fs.FS] has them, and of those again
+// that the package does not bring.
+func (h *rpmHeader) files() (list, ghosts []string, err error) {
 	names, err := h.texts(rpmBaseNames)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dirs, err := h.texts(rpmDirNames)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	indexes, err := h.numbers(rpmDirIndexes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(indexes) != len(names) {
-		return nil, fmt.Errorf("%w: %d files and %d folders of them", errRPMHeader, len(names), len(indexes))
+	flags, err := h.numbers(rpmFileFlags)
+	if err != nil {
+		return nil, nil, err
 	}
-	list := make([]string, len(names))
+	if len(indexes) != len(names) || len(flags) != len(names) && len(flags) != 0 {
+		return nil, nil, fmt.Errorf("%w: %d files, %d folders of them and %d flags", errRPMHeader, len(names), len(indexes), len(flags))
+	}
+	list = make([]string, len(names))
 	for i, name := range names {
 		if int(indexes[i]) >= len(dirs) {
-			return nil, fmt.Errorf("%w: file %q is in no folder", errRPMHeader, name)
+			return nil, nil, fmt.Errorf("%w: file %q is in no folder", errRPMHeader, name)
 		}
 		if list[i] = strings.TrimPrefix(path.Join("/", dirs[indexes[i]], name), "/"); list[i] == "" {
 			list[i] = "." // the root itself, which package filesystem owns
 		}
+		if len(flags) > 0 && flags[i]&rpmGhost != 0 {
+			ghosts = append(ghosts, list[i])
+		}
 	}
-	return list, nil
+	return list, ghosts, nil
 }
