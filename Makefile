@@ -43,7 +43,8 @@ boot-matrix: build base ## what check and boot say of the corpus of unbootable i
 
 .PHONY: bench
 bench: build base ## overhead over buildah, memory of a publish, time of a check
-	go test -p 1 -timeout 60m -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem $$(git grep -l '^func Benchmark' -- '*_test.go' | xargs dirname | sort -u | sed 's,^,./,')
+	go test -run '^$$' -bench . -benchmem -benchtime 0.2s $$(git grep -l '^func Benchmark' -- 'pkg/*_test.go' | xargs dirname | sort -u | sed 's,^,./,')
+	go test -timeout 60m -tags=$(TAGS),e2e -run '^$$' -bench . -benchmem ./test
 
 .PHONY: chunk-pair
 chunk-pair: deps-bed ## what an update of a real desktop costs; makes two of 4.4 GB, once a week

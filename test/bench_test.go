@@ -32,13 +32,3 @@ func BenchmarkPublishMemory(b *testing.B) {
 		})
 	}
 }
-
-// BenchmarkCheckStoredBase checks the base where it lies in the store, with the
-// start of the program.
-func BenchmarkCheckStoredBase(b *testing.B) {
-	bootkiln(b, "check", debianBase).want(b, 0)
-	for b.Loop() {
-		bootkiln(b, "check", debianBase).want(b, 0)
-	}
-	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/check")
-}
