@@ -18,10 +18,11 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
 )
 
-// packages is an image in the making, of packages as dpkg has them.
+// packages is an image in the making, of packages as dpkg has them, or rpm.
 type packages struct {
 	version map[string]int
 	files   map[string]fakeimage.Files
+	rpm     bool
 }
 
 func newPackages() *packages {
@@ -45,14 +46,24 @@ func (p *packages) image(t testing.TB, others fakeimage.Files) image.Image {
 		all = fakeimage.Files{}
 	}
 	status := ""
+	var headers [][]byte
 	for _, name := range slices.Sorted(maps.Keys(p.files)) {
-		list := "/usr/share/" + name + "\n"
+		list := []string{"/usr/share/" + name}
 		for _, file := range slices.Sorted(maps.Keys(p.files[name])) {
 			all[file] = p.files[name][file]
-			list += "/" + file + "\n"
+			list = append(list, "/"+file)
 		}
-		all["var/lib/dpkg/info/"+name+".list"] = fakeimage.Text(list)
+		if p.rpm {
+			headers = append(headers, fakeimage.RPM{Name: name, Version: fmt.Sprint(p.version[name]), Release: "1", Files: list}.Header())
+			continue
+		}
+		all["var/lib/dpkg/info/"+name+".list"] = fakeimage.Text(strings.Join(list, "\n") + "\n")
 		status += fmt.Sprintf("Package: %s\nStatus: install ok installed\nVersion: %d\n\n", name, p.version[name])
+	}
+	if p.rpm {
+		db, wal := fakeimage.RPMDatabase(t, headers...)
+		all["usr/lib/sysimage/rpm/rpmdb.sqlite"], all["usr/lib/sysimage/rpm/rpmdb.sqlite-wal"] = fakeimage.Text(string(db)), fakeimage.Text(string(wal))
+		return fakeimage.New(t, imgspecv1.Image{}, all)
 	}
 	all["var/lib/dpkg/status"] = fakeimage.Text(status)
 	return fakeimage.New(t, imgspecv1.Image{}, all)
@@ -189,6 +200,7 @@ func TestStaleSeries(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 3))
 			p := desktop(seed)
+			p.rpm = seed%3 == 2
 			others := fakeimage.Files{"usr/lib/private": {Mode: fs.ModeDir | 0o700}}
 			o := chunk.RewriteOptions{Options: chunk.Options{Layers: 6 + random.IntN(2) + int(1-seed%2)*6}}
 			previous, _ := rewrite(t, p.image(t, others), o)

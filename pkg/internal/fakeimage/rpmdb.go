@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"os"
+	"path"
 	"path/filepath"
 	"testing"
 
@@ -14,19 +15,22 @@ import (
 type RPM struct {
 	Epoch                                        int
 	Name, Version, Release, Arch, Source, Vendor string
+	// Files are absolute.
+	Files []string
 }
 
 // Header is the package as the database keeps it: counts, an index of tag,
 // type, offset and count, and the data (lib/header.c of rpm).
 func (p RPM) Header() []byte {
 	var index, data []byte
+	count := uint32(1)
 	add := func(tag, kind uint32, value []byte) {
-		for _, v := range []uint32{tag, kind, uint32(len(data)), 1} {
+		for _, v := range []uint32{tag, kind, uint32(len(data)), count} {
 			index = binary.BigEndian.AppendUint32(index, v)
 		}
 		data = append(data, value...)
 	}
-	const int32Type, stringType = 4, 6
+	const int32Type, stringType, arrayType = 4, 6, 8
 	if p.Epoch > 0 {
 		add(1003, int32Type, binary.BigEndian.AppendUint32(nil, uint32(p.Epoch)))
 	}
@@ -37,6 +41,17 @@ func (p RPM) Header() []byte {
 		if f.value != "" {
 			add(f.tag, stringType, append([]byte(f.value), 0))
 		}
+	}
+	var bases, dirs, indexes []byte
+	for i, file := range p.Files {
+		dir, base := path.Split(file)
+		bases, dirs = append(append(bases, base...), 0), append(append(dirs, dir...), 0)
+		indexes = binary.BigEndian.AppendUint32(indexes, uint32(i))
+	}
+	if count = uint32(len(p.Files)); count > 0 {
+		add(1116, int32Type, indexes)
+		add(1117, arrayType, bases)
+		add(1118, arrayType, dirs)
 	}
 	out := binary.BigEndian.AppendUint32(nil, uint32(len(index)/16))
 	out = binary.BigEndian.AppendUint32(out, uint32(len(data)))
