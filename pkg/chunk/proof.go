@@ -47,7 +47,7 @@ type proof struct {
 
 	mu   sync.Mutex
 	seen []seen
-	// gone are the whiteouts that there have to be, and whether they are.
+	// gone are the whiteouts that there have to be, and whether a layer has them.
 	gone map[string]bool
 }
 
@@ -73,7 +73,7 @@ func newProof(a *archive) *proof {
 // layer begins the proof of one layer, of which nobody else reads through the
 // block meanwhile.
 func (p *proof) layer(from place, block []byte) *layerProof {
-	return &layerProof{proof: p, from: from, here: map[int]bool{}, block: block}
+	return &layerProof{proof: p, from: from, here: map[int]bool{}, removed: map[string]bool{}, block: block}
 }
 
 // archive reads a whole archive. What it has found is for [proof.accept].
@@ -111,10 +111,13 @@ func (p *layerProof) head(head []byte) error {
 	return p.entry(h, nil)
 }
 
-// accept counts what a layer of the image has.
-func (p *proof) accept(found []sighting) error {
+// accept counts what a layer of the image has, and what it removes.
+func (p *proof) accept(found []sighting, removed map[string]bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for name := range removed {
+		p.gone[name] = true
+	}
 	for _, s := range found {
 		if p.seen[s.entry]&s.in != 0 {
 			return &DifferenceError{Name: p.tree.entries[s.entry].name, What: "it is in two layers"}
@@ -127,10 +130,11 @@ func (p *proof) accept(found []sighting) error {
 // layerProof reads one layer.
 type layerProof struct {
 	*proof
-	from  place
-	here  map[int]bool // names of the layer, where links may lead
-	found []sighting
-	block []byte
+	from    place
+	here    map[int]bool // names of the layer, where links may lead
+	found   []sighting
+	removed map[string]bool // by whiteouts
+	block   []byte
 }
 
 // entry compares an entry with the image; its content only where there is one.
@@ -179,13 +183,11 @@ func (p *layerProof) entry(h *tar.Header, content io.Reader) error {
 
 // removal notes what removes a file of a stale layer.
 func (p *layerProof) removal(name string, h *tar.Header, differs func(string, ...any) error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	done, ok := p.gone[name]
-	if !ok || done || h.Typeflag != tar.TypeReg || h.Size != 0 {
+	_, ok := p.gone[name]
+	if !ok || p.removed[name] || h.Typeflag != tar.TypeReg || h.Size != 0 {
 		return differs("it removes a file that it must not")
 	}
-	p.gone[name] = true
+	p.removed[name] = true
 	return nil
 }
 

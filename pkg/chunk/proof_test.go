@@ -101,7 +101,7 @@ func prove(t *testing.T, w *writer, jobs []*job, change func(kind place, h *tar.
 		if err := proof.archive(t.Context(), &changed); err != nil {
 			return err
 		}
-		if err := w.proof.accept(proof.found); err != nil {
+		if err := w.proof.accept(proof.found, proof.removed); err != nil {
 			return err
 		}
 	}

@@ -173,7 +173,7 @@ func (w *writer) layer(ctx context.Context, t *tools, j *job) (err error) {
 	if err := t.readBack(ctx, w.out.dir, j.blob, func(r io.Reader) error { return proof.archive(ctx, r) }); err != nil {
 		return err
 	}
-	if err := w.proof.accept(proof.found); err != nil {
+	if err := w.proof.accept(proof.found, proof.removed); err != nil {
 		return err
 	}
 	w.cache.keep(w.out.dir, j.blob)
@@ -202,7 +202,7 @@ func (w *writer) reuse(ctx context.Context, t *tools, j *job) (bool, error) {
 		}
 	}
 	j.blob, j.reused = b, true
-	return true, w.proof.accept(proof.found)
+	return true, w.proof.accept(proof.found, proof.removed)
 }
 
 // describe fills in what the plan keeps of the layers that were written.

@@ -88,7 +88,7 @@ func (w *writer) stay(ctx context.Context, had previous, jobs []*job) (map[strin
 	}
 	for _, j := range stale {
 		if len(refused) == 0 {
-			if err := w.proof.accept(j.found); err != nil {
+			if err := w.proof.accept(j.found, nil); err != nil {
 				return nil, err
 			}
 			continue

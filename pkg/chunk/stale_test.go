@@ -270,3 +270,23 @@ func (p *packages) mutate(random *rand.Rand, others fakeimage.Files, count int) 
 		files["usr/bin/"+name] = fakeimage.Program(noise(random, 1500))
 	}
 }
+
+// TestStaleBelowAttributes has a highest layer before and after, whose archive is
+// made to see whether it is the one before, and made again because it is not.
+func TestStaleBelowAttributes(t *testing.T) {
+	t.Parallel()
+	p := desktop(1)
+	others := fakeimage.Files{"usr/lib/private": {Mode: fs.ModeDir | 0o700}}
+	first, _ := rewrite(t, p.image(t, others), fourLayers)
+	there, held := heldBy(t, first)
+	p.update("p1")
+	source := p.image(t, others)
+	o := after(fourLayers, there)
+	o.Held = held
+	sparse, report := rewrite(t, source, o)
+	whole, _ := rewrite(t, source, after(fourLayers, first))
+	if len(staleOf(report)) != 1 || digestOf(t, sparse) != digestOf(t, whole) {
+		t.Errorf("it is another image when layers are left in the registry: %v", report)
+	}
+	sameImage(t, source, whole)
+}
