@@ -44,7 +44,8 @@ func newChunkCmd(e *env, g *globals) *cobra.Command {
 archive as an OCI layout, in which what is updated together is in a layer of its
 own, compressed with zstd. The layers are read back and compared with the image,
 file by file; any difference is an error. Prints the layers, and what a machine
-that has the image of --previous will download.
+that has the image of --previous will download of them; manifest and configuration,
+some tens of kB, come with every image.
 
 With --previous, what was there keeps its place: without it, an update may move
 packages between layers, which machines then download again. Give the image that
@@ -155,6 +156,9 @@ func (o *chunkOptions) run(ctx context.Context) (err error) {
 	stage.End(err)
 	if occupied, ok := asError[*chunk.OccupiedError](err); ok {
 		return hinted(&usageError{occupied}, "name a folder that does not exist, is empty, or holds what 'chunk' wrote")
+	}
+	if full, ok := asError[*chunk.BudgetError](err); ok {
+		return hinted(&usageError{full}, "allow larger ones with --largest, or more with --layers")
 	}
 	if err != nil {
 		return unwritable(err, dir)

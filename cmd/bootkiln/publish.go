@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
@@ -257,6 +258,11 @@ func (e *env) writeResult(r *pipeline.Result) error {
 			return err
 		}
 	}
+	if r.Chunks != nil && r.Chunks.Update != nil {
+		if err := e.printf("  update    %s\n", updateOf(r.Chunks.Update)); err != nil {
+			return err
+		}
+	}
 	var stages []string
 	for _, s := range r.Stages {
 		stages = append(stages, fmt.Sprintf("%s %.1f s", s.Name, s.Seconds))
@@ -294,6 +300,11 @@ func sizeOf(p pipeline.Published) string {
 	return fmt.Sprintf("%s in %s", humanize.Bytes(uint64(p.Size)), count(p.Layers, "layer"))
 }
 
+// updateOf is what the image costs a machine that has the one before.
+func updateOf(p *chunk.Prediction) string {
+	return fmt.Sprintf("%s in %s of %d, for machines with the previous image", humanize.Bytes(uint64(p.Bytes)), count(p.Layers-p.Reused, "layer"), p.Layers)
+}
+
 func count(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -328,6 +339,9 @@ func summary(r *pipeline.Result, failure error) string {
 		if command := switchCommand(p); command != "" {
 			fmt.Fprintf(&b, "\n    %s\n", command)
 		}
+	}
+	if r.Chunks != nil && r.Chunks.Update != nil {
+		fmt.Fprintf(&b, "\nThe update: %s.\n", updateOf(r.Chunks.Update))
 	}
 	if len(r.OptionalUnavailable) > 0 {
 		b.WriteString("\nOptional packages that could not be installed:\n\n")

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/bootkiln/bootkiln/pkg/chunk"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 )
@@ -22,6 +23,7 @@ var published = &pipeline.Result{
 		{Pinned: image.Pinned{Repository: "quay.io/me/index", Digest: "sha256:56ef", MediaType: imgspecv1.MediaTypeImageIndex}, Tags: []string{}, Unchanged: true},
 		{Target: "oci:out/kiln", Error: "no room", Tags: []string{}},
 	},
+	Chunks:              &chunk.Report{Update: &chunk.Prediction{Bytes: 45_600_000, Total: 1_234_567_890, Layers: 12, Reused: 9}},
 	OptionalUnavailable: []string{"rare", "rarer"},
 	Stages:              []pipeline.StageTime{{Name: "plan", Seconds: 0.04}, {Name: "build", Seconds: 62.5}},
 }
@@ -48,6 +50,7 @@ quay.io/me/index
   size      an index of images
   unchanged there already: no tag was written
   optional  without rare, rarer
+  update    46 MB in 3 layers of 12, for machines with the previous image
   time      plan 0.0 s, build 62.5 s (62.5 s)
 `
 	if diff := cmp.Diff(want, stdout.String()); diff != "" {
@@ -87,6 +90,8 @@ func TestSummary(t *testing.T) {
 It was there already.
 
 Nothing came to ` + "`oci:out/kiln`" + `.
+
+The update: 46 MB in 3 layers of 12, for machines with the previous image.
 
 Optional packages that could not be installed:
 

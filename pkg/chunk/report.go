@@ -118,7 +118,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "%s\n", r.Summary())
 	if r.Update != nil {
-		r.Update.writeText(&b)
+		for _, line := range r.Update.Lines() {
+			fmt.Fprintf(&b, "%s\n", line)
+		}
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", diag.Printable(note))
@@ -133,11 +135,13 @@ func (r *Report) WriteText(w io.Writer) error {
 // mostCauses is how many causes of an update are printed.
 const mostCauses = 20
 
-func (p *Prediction) writeText(b *bytes.Buffer) {
-	fmt.Fprintf(b, "%s\n", p.Summary())
+// Lines say what is downloaded and, the largest first, why; file names have no
+// control characters.
+func (p *Prediction) Lines() []string {
+	lines := []string{p.Summary()}
 	for i, c := range p.Causes {
 		if i == mostCauses {
-			fmt.Fprintf(b, "%9s  and %d more\n", "", len(p.Causes)-i)
+			lines = append(lines, fmt.Sprintf("%9s  and %d more", "", len(p.Causes)-i))
 			break
 		}
 		why := ""
@@ -147,11 +151,12 @@ func (p *Prediction) writeText(b *bytes.Buffer) {
 		case c.Dragged > 0:
 			why = fmt.Sprintf(" (%s of it what is in the same layer)", humanize.Bytes(uint64(c.Dragged)))
 		}
-		fmt.Fprintf(b, "%9s  %s%s\n", humanize.Bytes(uint64(c.Own+c.Dragged)), diag.Printable(c.Group), why)
+		lines = append(lines, fmt.Sprintf("%9s  %s%s", humanize.Bytes(uint64(c.Own+c.Dragged)), diag.Printable(c.Group), why))
 		for _, file := range c.Files {
-			fmt.Fprintf(b, "%9s  - %s\n", "", diag.Printable(file))
+			lines = append(lines, fmt.Sprintf("%9s  - %s", "", diag.Printable(file)))
 		}
 	}
+	return lines
 }
 
 // Summary is the prediction in a line.

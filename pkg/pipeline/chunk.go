@@ -10,6 +10,7 @@ import (
 	digest "github.com/opencontainers/go-digest"
 
 	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/journal"
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -64,13 +65,19 @@ func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked 
 			Held:     held,
 			Stage:    st,
 		})
+		var full *chunk.BudgetError
+		if errors.As(err, &full) {
+			return r.misfit(full)
+		}
 		if err != nil {
 			return err
 		}
 		r.result.Chunks = report
 		st.Infof("%s", report.Summary())
 		if report.Update != nil {
-			st.Infof("%s", report.Update.Summary())
+			for _, line := range report.Update.Lines() {
+				st.Infof("%s", line)
+			}
 		}
 		for _, note := range report.Notes {
 			st.Infof("%s", note)
@@ -78,6 +85,22 @@ func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked 
 		return r.cut(report)
 	})
 	return chunked, err
+}
+
+// misfit is a problem of the recipe: what it says of layers is too little.
+func (r *run) misfit(full *chunk.BudgetError) error {
+	words, word := r.in.Recipe.Chunk, "chunk"
+	at := words.Pos
+	switch {
+	case words.LargestPos.IsValid():
+		at, word = words.LargestPos, "chunk.largest"
+	case !at.IsValid():
+		at = r.in.Recipe.Name.Pos
+	}
+	return diag.List{{
+		Pos: at, Path: word, Code: "layers-too-small", Message: full.Error(),
+		Hint: "allow larger ones with chunk.largest, or more with chunk.layers; 'bootkiln publish --resume' then cuts the image that is built",
+	}}.Err()
 }
 
 // cut notes how the image was cut. What was pushed before is another image now.
@@ -131,7 +154,7 @@ func (r *run) previous(ctx context.Context, facts Facts, st progress.Stage) (_ i
 	case previous == nil:
 		st.Infof("%s is not there yet: this is its first layout", ref)
 	default:
-		st.Infof("the layers of %s are kept where they have not changed", ref)
+		st.Infof("machines have %s: its layers are kept where they can be", ref)
 	}
 	if closer == nil {
 		closer = nobody

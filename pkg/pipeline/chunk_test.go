@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/chunk"
+	"github.com/bootkiln/bootkiln/pkg/diag"
 	"github.com/bootkiln/bootkiln/pkg/image"
 	"github.com/bootkiln/bootkiln/pkg/internal/fakeimage"
 	"github.com/bootkiln/bootkiln/pkg/progress"
@@ -27,6 +30,8 @@ func TestChunk(t *testing.T) {
 	k.previous = fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{})
 	chunked := fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{})
 	s := k.services()
+	var log bytes.Buffer
+	s.Progress = progress.NewPlain(&log)
 	var dir string
 	s.Chunk = func(_ context.Context, img image.Image, to string, o chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
 		if img != k.img {
@@ -39,7 +44,8 @@ func TestChunk(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(to, "index.json"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return chunked, &chunk.Report{Size: 3, Notes: []string{"a note"}}, nil
+		update := &chunk.Prediction{Bytes: 2, Layers: 3, Reused: 2, Causes: []chunk.Cause{{Group: "kde", Own: 2, Files: []string{"etc/motd: content"}}}}
+		return chunked, &chunk.Report{Size: 3, Notes: []string{"a note"}, Update: update}, nil
 	}
 	s.Push = func(_ context.Context, img image.Image, repository string, _ progress.Stage) (image.Pinned, error) {
 		if img != chunked {
@@ -53,6 +59,11 @@ func TestChunk(t *testing.T) {
 	o := k.chunking
 	if o.Layers != 64 || o.Largest != 256<<20 || o.Previous != k.previous || o.Stage == nil || dir != filepath.Join(in.Out, "layout") {
 		t.Errorf("asked for %+v in %q", o, dir)
+	}
+	for _, line := range []string{"update: 2 B in 1 of 3 layers", "2 B  kde", "- etc/motd: content", "a note"} {
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("it does not say %q:\n%s", line, &log)
+		}
 	}
 	b, err := os.ReadFile(filepath.Join(in.Out, "result.json"))
 	if err != nil {
@@ -100,5 +111,30 @@ func TestPreviousUnreachable(t *testing.T) {
 	}
 	if _, err := Run(ctx, load(t, twoTargets), s); !errors.Is(err, context.Canceled) || slices.Contains(k.calls, "chunk") {
 		t.Errorf("error: %v, calls: %q", err, k.calls)
+	}
+}
+
+// TestChunkMisfit says at the recipe's words that they leave too little room.
+func TestChunkMisfit(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]string{
+		"chunk: {layers: 64, largest: 1MiB}\n": "chunk.largest",
+		"chunk: {layers: 4}\n":                 "chunk",
+		"":                                     "chunk",
+	} {
+		k, in := newKiln(t), load(t, twoTargets+words)
+		s := k.services()
+		s.Chunk = func(context.Context, image.Image, string, chunk.RewriteOptions) (image.Image, *chunk.Report, error) {
+			return nil, nil, fmt.Errorf("chunking: %w", &chunk.BudgetError{Needed: 300, Layers: 64, Largest: 1 << 20})
+		}
+		_, err := Run(t.Context(), in, s)
+		var problems *diag.ListError
+		if !errors.As(err, &problems) || len(problems.List) != 1 {
+			t.Fatalf("%q: %v", words, err)
+		}
+		d := problems.List[0]
+		if d.Path != want || !d.Pos.IsValid() || d.Message != "the image needs about 300 layers of at most 1.0 MiB each, and may have 64" || !strings.Contains(d.Hint, "--resume") {
+			t.Errorf("%q: %+v", words, d)
+		}
 	}
 }
