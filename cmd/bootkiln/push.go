@@ -36,11 +36,12 @@ func newPushCmd(e *env, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push IMAGE REF",
 		Short: "Publish an image that exists: check, boot, push, sign, verify, tag",
-		Long: `Brings an image of the local store, or of an OCI layout (oci:DIR), to a
-registry: it is checked and booted, pushed by digest, signed, accepted by the
-containers policy engine, and only then tagged, with the tag of REF and each
---tag. What it is made of (SPDX) is attached to it. Without --sign-by or --keyless it
-gets no tag, because no tag ever names an unsigned image. Prints REPOSITORY@DIGEST.
+		Long: `Brings an image of the local store, of an OCI layout (oci:DIR), of an archive, or
+of a registry (docker://REPOSITORY:TAG) to a registry: it is checked and booted,
+pushed by digest, signed, accepted by the containers policy engine, and only then
+tagged, with the tag of REF and each --tag. What it is made of (SPDX) is attached
+to it. Without --sign-by or --keyless it gets no tag, because no tag ever names an
+unsigned image. Prints REPOSITORY@DIGEST.
 
 Images of Red Hat Enterprise Linux, which its licence forbids to pass on to the
 public, go nowhere without --private, but to this machine.`,

@@ -120,7 +120,10 @@ func (s *Session) compress(ctx context.Context, u *uploader, src types.ImageRefe
 		return nil, err
 	}
 	defer remove()
-	from := &types.SystemContext{BigFilesTemporaryDir: work}
+	from, err := s.reading(ctx, src, work)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.options.checkSpace(ctx, src, from, work); err != nil {
 		return nil, err
 	}
@@ -150,6 +153,21 @@ func (s *Session) compress(ctx context.Context, u *uploader, src types.ImageRefe
 		ForceManifestMIMEType:  imgspecv1.MediaTypeImageManifest,
 	})
 	return dest.manifest, err
+}
+
+// reading is how containers/image reads the image: one that is in a registry, as
+// the options say of registries.
+func (s *Session) reading(ctx context.Context, src types.ImageReference, dir string) (*types.SystemContext, error) {
+	sys := types.SystemContext{}
+	if src.Transport().Name() == docker.Transport.Name() {
+		r, err := s.options.Reader(ctx, src.DockerReference().Name())
+		if err != nil {
+			return nil, err
+		}
+		sys = *r.sys
+	}
+	sys.BigFilesTemporaryDir = dir
+	return &sys, nil
 }
 
 // putManifest writes a manifest under its digest.
