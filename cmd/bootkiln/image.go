@@ -56,8 +56,8 @@ func wholeElsewhere(err error) error {
 				"'bootkiln copy %[1]s@%[2]s TARGET' brings it elsewhere", p.Repository, p.Digest))
 		}
 	}
-	return hinted(err, "the publish that left layers in the registry that has them did not come to an end: 'bootkiln publish --resume' goes on, "+
-		"and then says where the image is")
+	return hinted(err, "'bootkiln publish' leaves layers in the registry that has them, and the last run here did not come to its end: "+
+		"publish again, or with --resume, and result.json says where the image is")
 }
 
 // openPartial is openImage, but of a layout layers may be missing.

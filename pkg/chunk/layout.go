@@ -123,6 +123,20 @@ func replaceable(ctx context.Context, dir string) error {
 	return nil
 }
 
+// Clear removes the layout that [Rewrite] wrote to a folder. A folder with
+// anything else in it stays.
+func Clear(ctx context.Context, dir string) error {
+	var occupied *OccupiedError
+	err := replaceable(ctx, dir)
+	if errors.As(err, &occupied) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
 // image writes what makes the layers an image: the configuration of the source
 // with the plan in it, and a manifest.
 func (l *layout) image(source *imgspecv1.Image, p *Plan, jobs []*job) error {

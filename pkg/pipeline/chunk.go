@@ -32,7 +32,8 @@ const ChunkOff = "off"
 func (r *run) chunk(ctx context.Context, img image.Image, facts Facts) (chunked image.Image, err error) {
 	words := r.in.Recipe.Chunk
 	if words.Mode.Value == ChunkOff {
-		return img, nil
+		// That of an earlier run has another image.
+		return img, chunk.Clear(ctx, filepath.Join(r.in.Out, LayoutDir))
 	}
 	err = r.stage("chunk", func(st progress.Stage) (err error) {
 		if r.passed("chunk", r.chunkWords()) && (r.leaves() || r.isWhole()) {

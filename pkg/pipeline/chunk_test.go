@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,10 +79,29 @@ func TestChunk(t *testing.T) {
 // TestChunkOff pushes the image as it was built, and asks for nothing.
 func TestChunkOff(t *testing.T) {
 	t.Parallel()
-	k := newKiln(t)
-	result, err := Run(t.Context(), load(t, twoTargets+"chunk: off\n"), k.services())
+	k, in := newKiln(t), load(t, twoTargets+"chunk: off\n")
+	// There is no layout with the image of last night either.
+	layout := filepath.Join(in.Out, LayoutDir)
+	last := fakeimage.New(t, imgspecv1.Image{}, fakeimage.Files{"usr/bin/tool": fakeimage.Program("tool")})
+	if _, _, err := chunk.Rewrite(t.Context(), last, layout, chunk.RewriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	result, err := Run(t.Context(), in, k.services())
 	if err != nil || result.Chunks != nil {
 		t.Fatal(err, result.Chunks)
+	}
+	if _, err := os.Lstat(layout); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the layout: %v", err)
+	}
+	// What is somebody else's stays.
+	if err := os.MkdirAll(filepath.Join(layout, "mine"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), in, k.services()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(layout, "mine")); err != nil {
+		t.Error(err)
 	}
 	if slices.ContainsFunc(k.calls, func(c string) bool { return c == "chunk" || strings.HasPrefix(c, "previous") }) {
 		t.Errorf("calls: %q", k.calls)
