@@ -61,32 +61,38 @@ type debRepository struct {
 	local, remote, remoteSum string
 }
 
-// newDebRepository makes the repositories in a new folder, with a new key.
+var debRepositories = shared{name: "deb-repositories"}
+
+// newDebRepository serves the repositories, which all tests share, at an address of
+// its own.
 func newDebRepository(t testing.TB) *debRepository {
 	t.Helper()
-	dir := t.TempDir()
-	for _, s := range debSuites {
-		makeSuite(t, filepath.Join(dir, "served"), s)
-	}
-	keyFile := filepath.Join(dir, "served", "key.asc")
-	signReleases(t, keyFile,
-		releaseOf(t, filepath.Join(dir, "served/debian/dists/bookworm"), "Origin: Debian\nLabel: Debian\nSuite: oldstable\nCodename: bookworm\nComponents: main contrib\n"),
-		releaseOf(t, filepath.Join(dir, "served/debian/dists/bookworm-backports"), "Origin: Debian Backports\nLabel: Debian Backports\nCodename: bookworm-backports\nNotAutomatic: yes\nButAutomaticUpgrades: yes\nComponents: main contrib\n"),
-		releaseOf(t, filepath.Join(dir, "served/vendor"), "Origin: E2E Vendor\nLabel: Of a test\n"),
-		releaseOf(t, filepath.Join(dir, "served/nameless"), ""),
-	)
-	remote := makeDeb(t, filepath.Join(dir, "served"), debPackage{name: "download"})
-	content, err := os.ReadFile(remote)
+	dir := debRepositories.folder(t, func(dir string) {
+		served := filepath.Join(dir, "served")
+		for _, s := range debSuites {
+			makeSuite(t, served, s)
+		}
+		signReleases(t, filepath.Join(served, "key.asc"),
+			releaseOf(t, filepath.Join(served, "debian/dists/bookworm"), "Origin: Debian\nLabel: Debian\nSuite: oldstable\nCodename: bookworm\nComponents: main contrib\n"),
+			releaseOf(t, filepath.Join(served, "debian/dists/bookworm-backports"), "Origin: Debian Backports\nLabel: Debian Backports\nCodename: bookworm-backports\nNotAutomatic: yes\nButAutomaticUpgrades: yes\nComponents: main contrib\n"),
+			releaseOf(t, filepath.Join(served, "vendor"), "Origin: E2E Vendor\nLabel: Of a test\n"),
+			releaseOf(t, filepath.Join(served, "nameless"), ""),
+		)
+		makeDeb(t, served, debPackage{name: "download"})
+		makeDeb(t, dir, debPackage{name: "site", depends: "chain-b"})
+	})
+	served, remote := filepath.Join(dir, "served"), "download_1.0_all.deb"
+	content, err := os.ReadFile(filepath.Join(served, remote))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// apt keeps what it read of an address, and ports are used again.
 	mark := "/" + strings.ToLower(rand.Text()) + "/"
-	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(filepath.Join(dir, "served")))))
+	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(served))))
 	t.Cleanup(server.Close)
 	return &debRepository{
-		url: server.URL + mark, keyFile: keyFile, local: makeDeb(t, dir, debPackage{name: "site", depends: "chain-b"}),
-		remote: server.URL + mark + filepath.Base(remote), remoteSum: fmt.Sprintf("%x", sha256.Sum256(content)),
+		url: server.URL + mark, keyFile: filepath.Join(served, "key.asc"), local: filepath.Join(dir, "site_1.0_all.deb"),
+		remote: server.URL + mark + remote, remoteSum: fmt.Sprintf("%x", sha256.Sum256(content)),
 	}
 }
 

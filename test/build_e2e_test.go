@@ -1,6 +1,8 @@
 //go:build e2e
 
-// Package test holds what needs root, real runtimes or a real registry.
+// Package test holds what needs root, real runtimes or a real registry. Tests run in
+// parallel, beside each other on the machine's one store, but for those about builds
+// that are killed.
 package test
 
 import (
@@ -44,7 +46,7 @@ func TestMain(m *testing.M) {
 		os.Exit(victim())
 	}
 	build.RedirectLogs(nil)
-	os.Exit(m.Run())
+	os.Exit(runShared(m))
 }
 
 // isolations are those that every build test runs with.

@@ -126,10 +126,35 @@ type rpmRepository struct {
 	remote, remoteSum string
 }
 
-// newRPMRepository makes the repository in a new folder, with a new key.
+var rpmRepositories = shared{name: "rpm-repositories"}
+
+// newRPMRepository serves the repositories, which all tests share, at an address of
+// its own.
 func newRPMRepository(t testing.TB) *rpmRepository {
 	t.Helper()
-	dir := t.TempDir()
+	dir := rpmRepositories.folder(t, func(dir string) { makeRPMRepository(t, dir) })
+	download := rpmsIn(t, filepath.Join(dir, "served", "download"))[0]
+	content, err := os.ReadFile(download)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(content)
+
+	// dnf keeps what it read of an address, and ports are used again.
+	mark := "/" + strings.ToLower(rand.Text()) + "/"
+	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(filepath.Join(dir, "served")))))
+	t.Cleanup(server.Close)
+	at := server.URL + mark
+	return &rpmRepository{
+		url: at + "repository", vendor: at + "vendor", key: at + "key.asc", keyFile: filepath.Join(dir, "served", "key.asc"),
+		local:  rpmsIn(t, filepath.Join(dir, "local"))[0],
+		remote: at + "download/" + filepath.Base(download), remoteSum: hex.EncodeToString(sum[:]),
+	}
+}
+
+// makeRPMRepository makes the repositories in a folder, with new keys.
+func makeRPMRepository(t testing.TB, dir string) {
+	t.Helper()
 	in := func(elem ...string) string { return filepath.Join(append([]string{dir}, elem...)...) }
 	repository, vendor := in("served", "repository"), in("served", "vendor")
 	buildRPMs(t, repository, rpmPackages...)
@@ -148,26 +173,8 @@ func newRPMRepository(t testing.TB) *rpmRepository {
 	write(t, in("comps.xml"), []byte(comps))
 	tool(t, nil, "createrepo_c", "--quiet", "--groupfile", in("comps.xml"), repository)
 	tool(t, nil, "createrepo_c", "--quiet", vendor)
-
 	buildRPMs(t, in("local"), rpmPackage{name: "site", requires: []string{"plain-too"}})
 	buildRPMs(t, in("served", "download"), rpmPackage{name: "download"})
-	download := rpmsIn(t, in("served", "download"))[0]
-	content, err := os.ReadFile(download)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(content)
-
-	// dnf keeps what it read of an address, and ports are used again.
-	mark := "/" + strings.ToLower(rand.Text()) + "/"
-	server := httptest.NewServer(http.StripPrefix(mark, http.FileServer(http.Dir(in("served")))))
-	t.Cleanup(server.Close)
-	at := server.URL + mark
-	return &rpmRepository{
-		url: at + "repository", vendor: at + "vendor", key: at + "key.asc", keyFile: in("served", "key.asc"),
-		local:  rpmsIn(t, in("local"))[0],
-		remote: at + "download/" + filepath.Base(download), remoteSum: hex.EncodeToString(sum[:]),
-	}
 }
 
 // file is the text of a repository file of dnf.
