@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	imgspecv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bootkiln/bootkiln/pkg/boot"
+	"github.com/bootkiln/bootkiln/pkg/boot/disk"
 	"github.com/bootkiln/bootkiln/pkg/pipeline"
 )
 
@@ -47,6 +47,7 @@ var gated = []string{"no initramfs", "no ostree-prepare-root", "a kernel argumen
 // names. One that comes into a registry in another way boots from there no more
 // than from here.
 func TestBootGate(t *testing.T) {
+	t.Parallel()
 	_, config := debian(t)
 	site := newSite(t)
 	for i := range corpus {
@@ -79,8 +80,9 @@ func TestBootGate(t *testing.T) {
 }
 
 // TestBootOfWhatWasPulled boots an image from the registry that it was pushed
-// to, by its digest, and finds what was found before.
+// to, by its digest, as bootc would deploy it, and finds what was found before.
 func TestBootOfWhatWasPulled(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	o := bootkiln(t, append([]string{"push", "--sign-by", s.keys.private, "--format", "json", debianBase, s.name + ":latest"}, s.access()...)...)
 	o.want(t, 0, "boot: done", "tag: done")
@@ -91,7 +93,9 @@ func TestBootOfWhatWasPulled(t *testing.T) {
 	if pushed.Boot == nil || pushed.Boot.Verdict != boot.Booted {
 		t.Fatalf("boot of what was built: %+v", pushed.Boot)
 	}
-	pulled := s.boot(t, 0, pushed.Published[0].Pinned.String())
+	out := t.TempDir()
+	pulled := s.boot(t, 0, pushed.Published[0].Pinned.String(), "--expect-active", "dbus.service", "--out", out)
+	wantBase(t, pulled, disk.OSTree, "graphical.target", out)
 	if pulled.Verdict != pushed.Boot.Verdict || pulled.Mode != pushed.Boot.Mode || pulled.Target != pushed.Boot.Target {
 		t.Errorf("boot of what was built: %+v\nof what was pulled: %+v", pushed.Boot, pulled)
 	}
@@ -116,13 +120,12 @@ func TestBootOfWhatWasPulled(t *testing.T) {
 // boot boots an image of the registry.
 func (s *site) boot(t *testing.T, status int, reference string, more ...string) boot.Result {
 	t.Helper()
-	out := t.TempDir()
-	args := append([]string{"boot", "--out", out, "--format", "json", "docker://" + reference}, more...)
+	args := append([]string{"boot", "--format", "json", "docker://" + reference}, more...)
 	o := bootkiln(t, append(args, s.access()...)...)
 	o.want(t, status)
 	var r boot.Result
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
-		t.Fatalf("%s: %v", filepath.Join(out, boot.ReportName), err)
+		t.Fatal(err)
 	}
 	return r
 }

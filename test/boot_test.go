@@ -16,34 +16,41 @@ import (
 	"github.com/bootkiln/bootkiln/pkg/boot/disk"
 )
 
-// TestBoot boots the base in both ways. The times are for whoever reads the log.
+// TestBoot boots the base out of the layers that it was cut into. The times are for
+// whoever reads the log. The other way to boot is TestBootOfWhatWasPulled's.
 func TestBoot(t *testing.T) {
-	for _, mode := range []disk.Mode{disk.Direct, disk.OSTree} {
-		t.Run(string(mode), func(t *testing.T) {
-			out := t.TempDir()
-			o := bootkiln(t, "boot", "--mode", string(mode), "--target", "multi-user.target",
-				"--expect-active", "dbus.service", "--out", out, "--format", "json", debianBase)
-			o.want(t, 0, "the kernel runs", "the initramfs runs")
-			var r boot.Result
-			if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
-				t.Fatal(err)
-			}
-			if r.Verdict != boot.Booted || r.Mode != mode || r.Target != "multi-user.target" || r.State != "running" ||
-				r.Kernel == "" || !strings.Contains(r.OS, "Debian") || len(r.Assertions) != 1 || !r.Assertions[0].OK {
-				t.Errorf("got %+v", r)
-			}
-			console, err := os.ReadFile(filepath.Join(out, boot.ConsoleName))
-			if err != nil || int64(len(console)) != r.Console.Bytes {
-				t.Errorf("console.log has %d bytes of %d: %v", len(console), r.Console.Bytes, err)
-			}
-			t.Logf("%s with %s: %.0f s (%s)", mode, r.Accelerator, r.Seconds, r.Times)
-		})
+	t.Parallel()
+	dir, out := filepath.Join(t.TempDir(), "layout"), t.TempDir()
+	chunkTo(t, dir, "", debianBase)
+	o := bootkiln(t, "boot", "--mode", "direct", "--target", "multi-user.target",
+		"--expect-active", "dbus.service", "--out", out, "--format", "json", "oci:"+dir)
+	o.want(t, 0, "the kernel runs", "the initramfs runs")
+	var r boot.Result
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatal(err)
 	}
+	wantBase(t, r, disk.Direct, "multi-user.target", out)
+}
+
+// wantBase fails the test unless the base has booted to the target, with its console
+// in the folder.
+func wantBase(t *testing.T, r boot.Result, mode disk.Mode, target, out string) {
+	t.Helper()
+	if r.Verdict != boot.Booted || r.Mode != mode || r.Target != target || r.State != "running" ||
+		r.Kernel == "" || !strings.Contains(r.OS, "Debian") || len(r.Assertions) != 1 || !r.Assertions[0].OK {
+		t.Errorf("got %+v", r)
+	}
+	console, err := os.ReadFile(filepath.Join(out, boot.ConsoleName))
+	if err != nil || int64(len(console)) != r.Console.Bytes {
+		t.Errorf("console.log has %d bytes of %d: %v", len(console), r.Console.Bytes, err)
+	}
+	t.Logf("%s with %s: %.0f s (%s)", mode, r.Accelerator, r.Seconds, r.Times)
 }
 
 // TestBootFails is about an image with a target that does not exist, which the
 // checks cannot know of.
 func TestBootFails(t *testing.T) {
+	t.Parallel()
 	o := bootkiln(t, "boot", "--mode", "direct", "--target", "nowhere.target", debianBase)
 	o.want(t, 4, "does not boot")
 	if !strings.Contains(o.stdout, "it has no such target") {
@@ -54,6 +61,7 @@ func TestBootFails(t *testing.T) {
 // TestBootStops stops a boot in the middle, by Ctrl-C and by a kill that nobody
 // can catch: no machine is left, and no disk.
 func TestBootStops(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		signal unix.Signal
 		status int
