@@ -133,7 +133,7 @@ func again(every time.Duration, look func()) (stop func()) {
 // and attested, or nothing; at most the blob under way was sent again. Where it
 // failed, the next run ends well, and sends nothing that arrived.
 func TestRegistryFaultMatrix(t *testing.T) {
-	b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
+	t.Parallel()
 	private, _, err := sign.GenerateKeys(t.TempDir(), "cosign", []byte(keyPassword))
 	if err != nil {
 		t.Fatal(err)
@@ -146,11 +146,11 @@ func TestRegistryFaultMatrix(t *testing.T) {
 	l := newLayout(t, layers(3, size), ordinal)
 	// Those that are not of the image, for two runs.
 	const besides = 20_000
-	n := 0
-	for _, s := range transactionStages {
-		for _, k := range faultproxy.Kinds(size / 2) {
-			t.Run(s.Name+", "+k.Name, func(t *testing.T) {
-				n++
+	at := func(t *testing.T, s faultproxy.Stage) {
+		t.Parallel()
+		b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
+		for n, k := range faultproxy.Kinds(size / 2) {
+			t.Run(k.Name, func(t *testing.T) {
 				path := fmt.Sprintf("os/matrix-%d", n)
 				b.Mend()
 				b.Forget()
@@ -191,5 +191,8 @@ func TestRegistryFaultMatrix(t *testing.T) {
 				}
 			})
 		}
+	}
+	for _, s := range transactionStages {
+		t.Run(s.Name, func(t *testing.T) { at(t, s) })
 	}
 }
