@@ -43,6 +43,7 @@ apt-get install --simulate contrib-tool two/bookworm-backports
 // TestAPTPartsOfDebian adds parts of Debian where a base has Debian from in one
 // of the ways that there are.
 func TestAPTPartsOfDebian(t *testing.T) {
+	t.Parallel()
 	repo := newDebRepository(t)
 	key, err := os.ReadFile(repo.keyFile)
 	if err != nil {
@@ -185,6 +186,7 @@ func (p aptProject) wantOfAPT(t *testing.T, want ...string) {
 
 // TestAPTRecipe has one recipe with every word about packages.
 func TestAPTRecipe(t *testing.T) {
+	t.Parallel()
 	repo := newDebRepository(t)
 	p := newAPTProject(t, repo)
 	recipe := func(weak string) []string {

@@ -38,6 +38,7 @@ func (m *mutant) misbehave(way string) {
 // TestBootMisbehaves boots guests that flood their console, hang, halt and
 // restart: each ends, and costs what it may.
 func TestBootMisbehaves(t *testing.T) {
+	t.Parallel()
 	_, config := debian(t)
 	base := mounted(t, debianBase)
 	const (
@@ -97,6 +98,7 @@ func TestBootMisbehaves(t *testing.T) {
 // TestBootWithoutQEMU is about a machine that lacks it: that is said before the
 // long build.
 func TestBootWithoutQEMU(t *testing.T) {
+	t.Parallel()
 	cmd := command(t, "boot", "--rootfs", mounted(t, debianBase))
 	cmd.Env = append(cmd.Env, "PATH="+t.TempDir())
 	cmd.run(t).want(t, 1, "qemu-system-x86_64", "hint: ")
@@ -132,6 +134,7 @@ func withoutQEMU(t testing.TB) string {
 
 // TestBootWithoutSpace boots where the disk does not fit.
 func TestBootWithoutSpace(t *testing.T) {
+	t.Parallel()
 	base := mounted(t, debianBase)
 	for _, mode := range []string{"direct", "ostree"} {
 		t.Run(mode, func(t *testing.T) {
@@ -152,6 +155,7 @@ func TestBootWithoutSpace(t *testing.T) {
 
 // TestBootKilledWhileDeploying kills bootkiln while ostree works for it.
 func TestBootKilledWhileDeploying(t *testing.T) {
+	t.Parallel()
 	tmp := t.TempDir()
 	r := start(t, "boot", "--mode", "ostree", "--tmpdir", tmp, debianBase)
 	r.until(t, "making the disk")

@@ -67,6 +67,7 @@ func (r *row) refused() bool {
 // both, none that boots is refused, and each is refused for what is wrong with
 // it.
 func TestBootCorpus(t *testing.T) {
+	t.Parallel()
 	_, config := debian(t)
 	base := mounted(t, debianBase)
 	rows := make([]row, len(corpus))

@@ -123,6 +123,7 @@ func newKey(t *testing.T) *sign.Signer {
 }
 
 func TestResolveBasePullsWhatHasNoLabels(t *testing.T) {
+	t.Parallel()
 	r := newRemoteBase(t)
 	s := newTestStore(t)
 	o := s.options()
@@ -169,6 +170,7 @@ func TestResolveBasePullsWhatHasNoLabels(t *testing.T) {
 }
 
 func TestBuildVerifiesTheBase(t *testing.T) {
+	t.Parallel()
 	r := newRemoteBase(t)
 	s := newTestStore(t)
 	o := s.options()

@@ -84,6 +84,7 @@ func TestBuildCache(t *testing.T) {
 // TestCacheOfACommand has the commands bring results to a registry and take them
 // from there. The step leaves something else each time that it runs.
 func TestCacheOfACommand(t *testing.T) {
+	t.Parallel()
 	s, p := newSite(t), newProject(t)
 	p.write(t, `run: [{name: chance, shell: "cat /proc/sys/kernel/random/uuid > /usr/lib/chance"}]`)
 	auth, cache := filepath.Join(t.TempDir(), "auth.json"), s.proxy.host+"/os/cache"

@@ -41,6 +41,7 @@ func smallDisk(t *testing.T, mib string) string {
 }
 
 func TestBuildOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {
 			s := newTestStoreIn(t, smallDisk(t, "160"))
@@ -77,6 +78,7 @@ func TestBuildOnAFullDisk(t *testing.T) {
 }
 
 func TestBuildNeedsSpace(t *testing.T) {
+	t.Parallel()
 	s := newTestStoreIn(t, smallDisk(t, "160"))
 	b := s.open(t)
 	_, err := b.Build(t.Context(), containerFile("RUN true"), build.Options{Project: fstest.MapFS{}})

@@ -40,6 +40,7 @@ func contextFile(t testing.TB, content string) plan.Source {
 }
 
 func TestBuildRunsAndCopies(t *testing.T) {
+	t.Parallel()
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {
 			s := newTestStore(t)
@@ -80,6 +81,7 @@ func TestBuildRunsAndCopies(t *testing.T) {
 }
 
 func TestBuildStages(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	f := containerFile("FROM base", "RUN --mount=type=bind,from=base,source=/,target=/tmp ls /tmp/usr/lib > /etc/listing", "RUN exit 7")
@@ -97,6 +99,7 @@ func TestBuildStages(t *testing.T) {
 }
 
 func TestBuildUsesTheLayerCache(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	f := containerFile("COPY motd /etc/motd", "RUN echo ran once > /etc/ran")
@@ -126,6 +129,7 @@ func TestBuildUsesTheLayerCache(t *testing.T) {
 }
 
 func TestBuildEpoch(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	epoch := time.Unix(1_000_000_000, 0).UTC()
@@ -165,6 +169,7 @@ func TestBuildEpoch(t *testing.T) {
 }
 
 func TestBuildReportsTheFailingStep(t *testing.T) {
+	t.Parallel()
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {
 			s := newTestStore(t)
@@ -195,6 +200,7 @@ func TestBuildReportsTheFailingStep(t *testing.T) {
 }
 
 func TestBuildReportsAMissingFile(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	_, err := b.Build(t.Context(), containerFile("COPY nothing /etc/"), build.Options{MinFree: -1, Project: fstest.MapFS{}})
@@ -205,6 +211,7 @@ func TestBuildReportsAMissingFile(t *testing.T) {
 }
 
 func TestBuildSecret(t *testing.T) {
+	t.Parallel()
 	const value = "correct horse battery staple"
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {
@@ -243,6 +250,7 @@ func TestBuildSecret(t *testing.T) {
 }
 
 func TestBuildSecretWithoutValue(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	f := containerFile("RUN true")
@@ -254,6 +262,7 @@ func TestBuildSecretWithoutValue(t *testing.T) {
 }
 
 func TestBuildCacheMountOutlivesTheBuild(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	const mount = "RUN --mount=type=cache,id=packages,target=/var/cache,sharing=locked "
@@ -263,6 +272,7 @@ func TestBuildCacheMountOutlivesTheBuild(t *testing.T) {
 }
 
 func TestBuildNetworkIsTheHosts(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -293,6 +303,7 @@ func TestBuildNetworkIsTheHosts(t *testing.T) {
 }
 
 func TestBuildUlimits(t *testing.T) {
+	t.Parallel()
 	var nofile unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &nofile); err != nil {
 		t.Fatal(err)
@@ -310,6 +321,7 @@ func TestBuildUlimits(t *testing.T) {
 }
 
 func TestResolveBaseOfTheStore(t *testing.T) {
+	t.Parallel()
 	s := newTestStore(t)
 	b := s.open(t)
 	for _, ref := range []string{baseName, "localhost/busybox", "containers-storage:" + baseName} {

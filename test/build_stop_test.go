@@ -245,7 +245,8 @@ func TestBuildIsKilled(t *testing.T) {
 }
 
 // A worker that is killed alone, as the kernel does it when memory is short,
-// is an error with a reason, and leaves nothing.
+// is an error with a reason, and leaves nothing. It kills the workers of all builds
+// of this process, so there must be no other.
 func TestBuildWorkerIsKilled(t *testing.T) {
 	s := newTestStore(t)
 	b := s.open(t)

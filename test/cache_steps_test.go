@@ -94,6 +94,7 @@ func (p cacheProject) want(t testing.TB, first string) {
 
 // TestCacheFollowsContent changes one thing at a time.
 func TestCacheFollowsContent(t *testing.T) {
+	t.Parallel()
 	p := newCacheProject(t)
 	p.want(t, "mark")
 	p.want(t, "")
@@ -184,6 +185,7 @@ func TestCacheFollowsContent(t *testing.T) {
 
 // TestCacheDoesNotKnowSecrets changes the value of a secret.
 func TestCacheDoesNotKnowSecrets(t *testing.T) {
+	t.Parallel()
 	p := newCacheProject(t)
 	if got := p.rebuilt(t, "the first value"); len(got) != len(cachedSteps) {
 		t.Errorf("only %q ran", got)

@@ -280,6 +280,7 @@ func withoutLines(text, holds string) string {
 
 // The base passes, and all that is said of it is known.
 func TestCheckOfTheBase(t *testing.T) {
+	t.Parallel()
 	img, _ := debian(t)
 	report, err := check.Run(t.Context(), img, check.Options{Base: img})
 	if err != nil {
@@ -308,6 +309,7 @@ func TestCheckOfTheBase(t *testing.T) {
 
 // Each mutation of the base is found by its rule, and nothing else is found.
 func TestCheckOfMutants(t *testing.T) {
+	t.Parallel()
 	_, config := debian(t)
 	base := mounted(t, debianBase)
 	folder, err := image.OpenDir(base)

@@ -130,6 +130,9 @@ func (cmd *invocation) stranger(t testing.TB) (home string) {
 			t.Fatal(err)
 		}
 		lent := filepath.Join(dir, filepath.Base(file))
+		// What another test starts meanwhile would hold it open, and it could not be run.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
 		if err := os.WriteFile(lent, data, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -152,6 +155,7 @@ func (cmd *invocation) stranger(t testing.TB) (home string) {
 
 // An image has the same findings wherever it is.
 func TestCheckFindsTheSameEverywhere(t *testing.T) {
+	t.Parallel()
 	p, r := newProject(t), startRegistry(t, newAuthority(t))
 	p.write(t, mess)
 	bootkiln(t, p.args("build")...).want(t, 4) // it is in the store all the same

@@ -19,6 +19,7 @@ import (
 // but the recipe: layers that the registry has are neither compressed nor
 // written. A repository that lacks them gets them all the same.
 func TestPublishFromAFreshMachine(t *testing.T) {
+	t.Parallel()
 	s, p := newSite(t), newProject(t)
 	publish := func(text, to, says string, args ...string) *chunk.Report {
 		t.Helper()

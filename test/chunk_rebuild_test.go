@@ -12,6 +12,7 @@ import (
 // TestChunkRebuild builds a recipe twice from the same packages. What differs is
 // one file that the recipe makes anew, and that is the file which is blamed.
 func TestChunkRebuild(t *testing.T) {
+	t.Parallel()
 	p := newAPTProject(t, newDebRepository(t))
 	folder := "/usr/lib/" + p.mark
 	p.write(t, "packages: {install: [two, chain-a]}", `run: [{name: clock, shell: "mkdir `+folder+` && date +%N >`+folder+`/made"}]`, "boot: off")

@@ -38,6 +38,7 @@ func chunkTo(t testing.TB, dir, cache, name string, args ...string) *chunk.Repor
 // TestChunkBase cuts the base into layers, lets Debian's skopeo bring them into
 // the store, where overlayfs stacks them, and finds the base there again.
 func TestChunkBase(t *testing.T) {
+	t.Parallel()
 	const name = "localhost/bootkiln-test/chunked:1"
 	dir, cache := filepath.Join(t.TempDir(), "layout"), t.TempDir()
 	first := chunkTo(t, dir, cache, debianBase)
@@ -79,6 +80,7 @@ func TestChunkBase(t *testing.T) {
 // TestChunkDiskFull says so where the layers have no room, and leaves none; where
 // only the cache has none, they are made.
 func TestChunkDiskFull(t *testing.T) {
+	t.Parallel()
 	disk, dir := t.TempDir(), filepath.Join(t.TempDir(), "layout")
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=8m"); err != nil {
 		t.Fatal(err)

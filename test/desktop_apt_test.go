@@ -54,6 +54,7 @@ func (p desktopProject) write(t testing.TB, lines ...string) {
 
 // TestDesktopOfDebian builds a small desktop from Debian's packages.
 func TestDesktopOfDebian(t *testing.T) {
+	t.Parallel()
 	p := newDesktopProject(t, nil)
 	k := newKeys(t)
 	public, err := os.ReadFile(k.public)

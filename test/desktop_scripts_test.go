@@ -42,6 +42,7 @@ func (p desktopProject) run(t *testing.T, status int, shell string, words ...str
 const displayManagerUnit = "[Service]\nExecStart=/usr/bin/true\n"
 
 func TestDisplayManagerScript(t *testing.T) {
+	t.Parallel()
 	p := scriptsProject(t, map[string]string{
 		"usr/lib/systemd/system/sddm.service":                 displayManagerUnit + "[Install]\nAlias=display-manager.service\n",
 		"usr/lib/systemd/system/gdm.service":                  displayManagerUnit,
@@ -95,6 +96,7 @@ bash $s/display-manager.sh --session=plasma sddm.service`,
 
 // TestUnitsThatAreOtherNames are not for systemctl, but may be masked.
 func TestUnitsThatAreOtherNames(t *testing.T) {
+	t.Parallel()
 	p := scriptsProject(t, map[string]string{"usr/lib/systemd/system/ssh.service": displayManagerUnit + "[Install]\nAlias=sshd.service\n"})
 	const other = "SYSTEMD_OFFLINE=1 systemctl enable ssh.service\nbash $s/units.sh system "
 	p.run(t, 0, other+"--mask=sshd.service ssh.service")
@@ -103,6 +105,7 @@ func TestUnitsThatAreOtherNames(t *testing.T) {
 
 // TestSubordinateNumbers begin after those that the image has.
 func TestSubordinateNumbers(t *testing.T) {
+	t.Parallel()
 	p := scriptsProject(t, map[string]string{"usr/bin/newuidmap": "#!/bin/sh\n", "etc/subuid": "site:1000000:10\nb:100000:65536\n"})
 	p.run(t, 0, "rm -rf /etc/subgid /etc/skel\nfor _ in 1 2; do bash $s/users.sh --user=a --shell=/bin/bash --user=b; done")
 	p.inFolder(t, func(root string) {
@@ -117,6 +120,7 @@ func TestSubordinateNumbers(t *testing.T) {
 }
 
 func TestInputMethodScript(t *testing.T) {
+	t.Parallel()
 	const component = "<component><name>org.freedesktop.IBus.X</name>\n<engines>\n<engine>\n<name>other</name>\n</engine>\n</engines></component>\n"
 	p := scriptsProject(t, map[string]string{
 		"usr/bin/fcitx5":           "#!/bin/sh\n",
@@ -156,6 +160,7 @@ func TestInputMethodScript(t *testing.T) {
 
 // TestMisspeltWordsOfTheDesktop are named at their place with what is near.
 func TestMisspeltWordsOfTheDesktop(t *testing.T) {
+	t.Parallel()
 	p := newDesktopProject(t, nil)
 	for _, test := range []struct{ line, want, hint string }{
 		{"systemd: {enable: [systemd-timesynd.service]}", `20: there is no unit "systemd-timesynd.service" in the image`, ""},
@@ -174,6 +179,7 @@ func TestMisspeltWordsOfTheDesktop(t *testing.T) {
 // TestDracutWords builds an initramfs with what is added and without what is
 // left out.
 func TestDracutWords(t *testing.T) {
+	t.Parallel()
 	p := newDesktopProject(t, nil)
 	p.write(t, "kernel: {dracut: {add: [debug], omit: [terminfo], drivers: [btrfs, virtio_blk]}}")
 	bootkiln(t, p.args("build")...).want(t, 0)
@@ -214,6 +220,7 @@ func read(t *testing.T, name string) string {
 // TestHostnameStays builds with every isolation: builders have a file of their
 // own in the place of /etc/hostname while a step runs.
 func TestHostnameStays(t *testing.T) {
+	t.Parallel()
 	p := newDesktopProject(t, nil)
 	p.write(t, "hostname: kiln.example.com", "kernel: {initramfs: never}", "run: [{name: after, shell: hostname}]")
 	for _, isolation := range isolations {

@@ -23,6 +23,7 @@ func (r *rpmRepository) vendorEntry(more string) string {
 
 // TestDNFRecipe has one recipe with every word about packages.
 func TestDNFRecipe(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, nil)
 	p.take(t, repo)
@@ -110,6 +111,7 @@ func TestDNFRecipe(t *testing.T) {
 
 // TestDNFRepositories is about which repository a package comes from.
 func TestDNFRepositories(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, nil)
 	p.take(t, repo)
@@ -133,6 +135,7 @@ func TestDNFRepositories(t *testing.T) {
 // TestDNFChecksSignatures asks for packages that nobody vouches for, on a base
 // that would take them.
 func TestDNFChecksSignatures(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, map[string]string{"/etc/dnf/dnf.conf": "[main]\ngpgcheck=0\n"})
 	p.take(t, repo)
@@ -156,6 +159,7 @@ func TestDNFChecksSignatures(t *testing.T) {
 // TestDNFNamesAreResolved misspells names: all are reported at once, before
 // anything is built.
 func TestDNFNamesAreResolved(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, nil)
 	p.take(t, repo)

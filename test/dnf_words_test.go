@@ -11,6 +11,7 @@ import (
 
 // TestDNFOfTheBase installs from a repository that the base has.
 func TestDNFOfTheBase(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, map[string]string{"/etc/yum.repos.d/e2e.repo": repo.file()})
 

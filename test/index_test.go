@@ -28,6 +28,7 @@ import (
 // machine's without a tag, that of the other by a stand-in for its machine, and
 // then the index of both. Readers find all that is signed and said of them.
 func TestSeveralPlatforms(t *testing.T) {
+	t.Parallel()
 	here, there := runtime.GOARCH, "arm64"
 	if here == there {
 		there = "amd64"

@@ -10,6 +10,7 @@ import (
 
 // TestMinimalRecipe says nothing but what every recipe has to.
 func TestMinimalRecipe(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	// By the name the image can be told from those of other runs.
 	write(t, p.recipe(), []byte("version: 1\nname: "+p.mark+"\nbase: {image: \"containers-storage:"+debianBase+"\"}\n"))

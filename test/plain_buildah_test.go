@@ -14,6 +14,7 @@ import (
 // The rendered text is no secret language: Debian's own buildah, years older
 // than the library, makes the same kind of image of it.
 func TestPlainBuildahBuildsTheExample(t *testing.T) {
+	t.Parallel()
 	const recipe = "../examples/debian-minimal/recipe.yaml"
 	dir := t.TempDir()
 	file, context := filepath.Join(dir, "Containerfile"), filepath.Join(dir, "context")
@@ -35,6 +36,7 @@ func TestPlainBuildahBuildsTheExample(t *testing.T) {
 
 // TestPlainBuildahGivesSecretsInVariables needs nothing that is newer either.
 func TestPlainBuildahGivesSecretsInVariables(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t,
 		"secrets: [{id: token, env: E2E_TOKEN}]",

@@ -60,6 +60,7 @@ func (p *project) inFolder(t testing.TB, look func(root string)) {
 // TestFolderOverTheImage copies a folder to "/": what the image has keeps its
 // modes and links, and the rest arrives.
 func TestFolderOverTheImage(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	tree := filepath.Join(p.dir, "tree")
 	for name, mode := range map[string]os.FileMode{

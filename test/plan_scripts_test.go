@@ -23,6 +23,7 @@ run: [{name: change, network: false, shell: `+quoteYAML(shell)+"}]\n"))
 // TestKernelThatIsGone leaves what the purge of a Debian kernel leaves: the
 // files that the base has added to its folder.
 func TestKernelThatIsGone(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.changed(t, `cd /usr/lib/modules
 mkdir 1.0-gone
@@ -51,6 +52,7 @@ echo of the base >/var/cache/debconf/config.dat
 }
 
 func TestTwoKernels(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.changed(t, "mkdir -p /usr/lib/modules/1.0-other/kernel\ntouch /usr/lib/modules/1.0-other/vmlinuz\n")
 	bootkiln(t, p.args("build")...).want(t, 3, "the image has 2 kernels (1.0-other ")
@@ -59,6 +61,7 @@ func TestTwoKernels(t *testing.T) {
 // TestInitramfsIsBuiltAnew changes what dracut takes into an initramfs. The
 // dracut of this image says so and fails, since a real one takes minutes.
 func TestInitramfsIsBuiltAnew(t *testing.T) {
+	t.Parallel()
 	const dracut = "rm /usr/bin/dracut\nprintf '#!/bin/sh\\necho dracut was called\\nexit 1\\n' >/usr/bin/dracut\nchmod +x /usr/bin/dracut\n"
 	for _, name := range []string{"/etc/modprobe.d/e2e.conf", "/usr/lib/modprobe.d/e2e.conf", "/etc/locale.conf"} {
 		t.Run(filepath.Dir(name), func(t *testing.T) {
@@ -81,6 +84,7 @@ func TestInitramfsIsBuiltAnew(t *testing.T) {
 // TestAptTakesNoRegularExpressions asks apt-get, with the configuration of the
 // build, for packages that are installed: so no repository is needed.
 func TestAptTakesNoRegularExpressions(t *testing.T) {
+	t.Parallel()
 	config, err := os.ReadFile("../pkg/plan/scripts/apt.conf")
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ func (p *project) build(t testing.TB, flags ...string) outcome {
 
 // The commands do by hand, one by one, what publish does.
 func TestCommandsOnABuiltImage(t *testing.T) {
+	t.Parallel()
 	s, p := newSite(t), newProject(t)
 	p.write(t)
 	if o := p.build(t); o.stdout != p.tag+"\n" {
@@ -100,6 +101,7 @@ func checkJSON(t *testing.T, status int, args ...string) findings {
 
 // A folder is judged like the image that it is a copy of.
 func TestCheckOfAFolder(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t, `run: [{name: break some rules, shell: "cd /usr/lib/modules/* && rm initramfs.img && mkdir /boot/x && mkfifo /usr/lib/fifo && mkdir /usr/lib/modules/5.5.5"}]`)
 	bootkiln(t, p.args("build")...).want(t, 4)
@@ -148,6 +150,7 @@ func TestCheckOfAFolder(t *testing.T) {
 }
 
 func TestBuildCommandIsolation(t *testing.T) {
+	t.Parallel()
 	words := map[build.Isolation]string{build.IsolationOCI: "isolation: runc", build.IsolationChroot: "isolation: chroot"}
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {

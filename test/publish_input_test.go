@@ -22,6 +22,7 @@ import (
 const unreachable = "publish: [{to: 127.0.0.1:1/os/e2e}]"
 
 func TestPublishWithAWrongKeyPassword(t *testing.T) {
+	t.Parallel()
 	p, k := newProject(t), newKeys(t)
 	p.write(t, "sign: {key: "+k.private+"}", unreachable)
 	cmd := command(t, p.args("publish")...)
@@ -35,6 +36,7 @@ func TestPublishWithAWrongKeyPassword(t *testing.T) {
 }
 
 func TestPublishWithoutTheKeyFile(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t, "sign: {key: keys/missing.key}", unreachable)
 	o := bootkiln(t, p.args("publish")...)
@@ -55,6 +57,7 @@ func (p *project) assertUntouched(t testing.TB, o outcome) {
 }
 
 func TestPublishWithAFailingStep(t *testing.T) {
+	t.Parallel()
 	s, p := newSite(t), newProject(t)
 	p.write(t,
 		"run:",
@@ -79,6 +82,7 @@ func TestPublishWithAFailingStep(t *testing.T) {
 
 // A secret reaches the step, and nothing that stays.
 func TestPublishKeepsSecrets(t *testing.T) {
+	t.Parallel()
 	const token, license = "correct-horse-battery-staple", "line one of the license\nline two of it"
 	s, p := newSite(t), newProject(t)
 	file := filepath.Join(t.TempDir(), "license")

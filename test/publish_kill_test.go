@@ -19,6 +19,7 @@ const parallel = 4
 // after the registry did what it was asked for, and resumes it; with a registry
 // that keeps an upload whose connection broke, and with one that loses it.
 func TestKilledDuringThePublish(t *testing.T) {
+	t.Parallel()
 	x := newTransaction(t)
 	x.Forget()
 	x.aim(t)

@@ -17,6 +17,7 @@ import (
 
 // TestTransaction is of one image, which goes to many repositories.
 func TestTransaction(t *testing.T) {
+	t.Parallel()
 	x := newTransaction(t)
 	t.Run("refused", x.testRefused)
 	t.Run("first publish", x.testFirst)
@@ -86,6 +87,7 @@ func (x *transaction) testRefused(t *testing.T) {
 
 // TestPublishToSeveralTargets has one that fails, and places that are no registry.
 func TestPublishToSeveralTargets(t *testing.T) {
+	t.Parallel()
 	x := newTransaction(t)
 	places := t.TempDir()
 	name := "localhost/bootkiln/" + x.mark + "-copy"

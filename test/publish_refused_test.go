@@ -59,6 +59,7 @@ func foreignInitramfs(t testing.TB) []byte {
 // An image that cannot boot stays where it was built: the registry does not
 // even get its layers.
 func TestPublishRefusesWhatCannotBoot(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	for _, c := range []struct {
 		name string

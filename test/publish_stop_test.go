@@ -144,6 +144,7 @@ func (p *project) writeAwake(t testing.TB, more string) {
 }
 
 func TestInterruptedDuringAStep(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		for _, isolation := range isolations {
 			t.Run(signal.String()+" "+string(isolation), func(t *testing.T) {
@@ -177,6 +178,8 @@ func TestInterruptedDuringAStep(t *testing.T) {
 	}
 }
 
+// TestKilledDuringAStep runs alone, as the next test does: any build on the machine
+// removes what is left here.
 func TestKilledDuringAStep(t *testing.T) {
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {

@@ -67,6 +67,7 @@ func (s *site) verify(t testing.TB, key, reference string) outcome {
 }
 
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	s, p := newSite(t), newProject(t)
 	p.write(t,
 		`run: [{name: motd, shell: "echo of a run step > /etc/motd"}]`,

@@ -12,6 +12,7 @@ import (
 )
 
 func TestPublishToARegistryThatRefuses(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	secure, plain := startRegistry(t, ca), startRegistry(t, nil)
 	stranger := newAuthority(t)

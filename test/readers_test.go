@@ -20,6 +20,7 @@ import (
 // build with bootkiln. Debian builds podman without sigstore, so that it can only
 // show that it refuses.
 func TestIndependentReaders(t *testing.T) {
+	t.Parallel()
 	s, p, sigstore := newSite(t), newProject(t), fakesigstore.New(t)
 	p.write(t, "sign: {key: "+s.keys.private+", keyless: true}", "publish: [{to: "+s.name+", tags: [latest]}]")
 	publish := command(t, s.publishArgs(p)...)

@@ -43,6 +43,7 @@ func classOf(err error) registry.Class {
 
 // TestRegistryFaults are those that only a real registry has.
 func TestRegistryFaults(t *testing.T) {
+	t.Parallel()
 	const size = 8 << 20
 	l := newLayout(t, layers(3, size), ordinal)
 	path := "/blobs/uploads/"
@@ -103,6 +104,7 @@ func TestRegistryFaults(t *testing.T) {
 // TestRegistryDiskFull has a registry whose file system holds one layer, and not
 // two; when it holds two, the other one is sent and no more.
 func TestRegistryDiskFull(t *testing.T) {
+	t.Parallel()
 	disk := t.TempDir()
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=12m"); err != nil {
 		t.Fatal(err)
@@ -142,6 +144,7 @@ func TestRegistryDiskFull(t *testing.T) {
 // TestRegistryOutOfReach: a name that nobody has, and a certificate of another
 // authority.
 func TestRegistryOutOfReach(t *testing.T) {
+	t.Parallel()
 	b := newRegistryBed(t, registryConfig{})
 	l := newLayout(t, layers(1, 1000), ordinal)
 	o := b.options(t)
@@ -159,6 +162,7 @@ func TestRegistryOutOfReach(t *testing.T) {
 
 // TestRegistryMount takes layers over from another repository of the registry.
 func TestRegistryMount(t *testing.T) {
+	t.Parallel()
 	b := newRegistryBed(t, registryConfig{})
 	l := newLayout(t, layers(3, 100_000), ordinal)
 	if err := b.pushAndTag(t, l, b.name, b.options(t)); err != nil {

@@ -16,6 +16,7 @@ import (
 // TestRegistryOnS3 pushes to a registry that keeps its blobs in a bucket: layers
 // of one part, of several parts, and one whose connection breaks.
 func TestRegistryOnS3(t *testing.T) {
+	t.Parallel()
 	bucket := s3mem.New()
 	if err := bucket.CreateBucket("images"); err != nil {
 		t.Fatal(err)

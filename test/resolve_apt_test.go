@@ -3,6 +3,7 @@
 package test
 
 import (
+	"bytes"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,7 @@ func (p *project) cached(t testing.TB) int {
 
 // TestResolveAPT misspells everything that apt has a word for.
 func TestResolveAPT(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t,
 		"packages:",
@@ -78,9 +80,12 @@ func TestResolveAPT(t *testing.T) {
 
 // TestResolveAPTAgain asks once for what was found.
 func TestResolveAPTAgain(t *testing.T) {
+	t.Parallel()
 	const remembered = "all names were found before"
 	p := newProject(t)
 	p.write(t, "packages:", "  install: [sl]", "  optional: [rare-"+p.mark+"]", "  remove: [sl-mode]")
+	// What a recipe of the same name does not find is forgotten for all of that name.
+	write(t, p.recipe(), bytes.Replace(readBytes(t, p.recipe()), []byte("name: e2e\n"), []byte("name: "+p.mark+"\n"), 1))
 	missing := `recipe.yaml:9:14: no repository has the package "rare-` + p.mark + `"`
 	first := bootkiln(t, p.args("build")...)
 	first.want(t, 0, missing, `recipe.yaml:10:12: neither the base nor a repository has the package "sl-mode"`)
@@ -115,6 +120,7 @@ func TestResolveAPTAgain(t *testing.T) {
 
 // TestWordsOfTheImage misspells what only the finished packages can tell.
 func TestWordsOfTheImage(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t,
 		"systemd:",
@@ -139,6 +145,7 @@ func TestWordsOfTheImage(t *testing.T) {
 
 // TestStepThatFails says which step of the recipe it was.
 func TestStepThatFails(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t, "run:", "  - {name: paint it, shell: \"echo no paint left; exit 7\"}")
 	bootkiln(t, p.args("build")...).want(t, 3,
@@ -147,6 +154,7 @@ func TestStepThatFails(t *testing.T) {
 
 // TestUnreadableRepository is no problem of a name.
 func TestUnreadableRepository(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t, "packages: {install: [no-such-package-at-all]}", `repos: [{name: gone, baseurl: "http://127.0.0.1:1/debian", suite: stable, components: [main], gpgkey: key.asc}]`)
 	write(t, filepath.Join(p.dir, "key.asc"), []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n-----END PGP PUBLIC KEY BLOCK-----\n"))
@@ -159,6 +167,7 @@ func TestUnreadableRepository(t *testing.T) {
 
 // TestKeymapOfTheImage is about a word that the recipe's own lists do not have.
 func TestKeymapOfTheImage(t *testing.T) {
+	t.Parallel()
 	p := newProject(t)
 	p.write(t, "locale: {keymap: krr}")
 	bootkiln(t, p.args("build")...).want(t, 3,

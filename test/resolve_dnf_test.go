@@ -9,6 +9,7 @@ import (
 
 // TestResolveDNF misspells everything that dnf has a word for.
 func TestResolveDNF(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, nil)
 	p.take(t, repo)
@@ -59,6 +60,7 @@ func TestResolveDNF(t *testing.T) {
 
 // TestResolveDNFReadsOnce looks at what the build downloads after the query.
 func TestResolveDNFReadsOnce(t *testing.T) {
+	t.Parallel()
 	repo := newRPMRepository(t)
 	p := newDNFProject(t, nil)
 	p.take(t, repo)
@@ -78,6 +80,7 @@ func TestResolveDNFReadsOnce(t *testing.T) {
 // TestUnreadableRepositoryOfDNF is no problem of a name: also where dnf is told
 // to go on without the repository, as Fedora tells it.
 func TestUnreadableRepositoryOfDNF(t *testing.T) {
+	t.Parallel()
 	for name, option := range map[string]string{"strict": "False", "skipped": "True"} {
 		t.Run(name, func(t *testing.T) {
 			p := newDNFProject(t, map[string]string{

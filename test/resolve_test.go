@@ -63,6 +63,7 @@ func (r *resolver) resolve(t testing.TB, f *containerfile.File, o build.Options)
 }
 
 func TestResolveJudges(t *testing.T) {
+	t.Parallel()
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {
 			r := newResolver(t)
@@ -89,6 +90,7 @@ func TestResolveJudges(t *testing.T) {
 }
 
 func TestResolveWithoutAnswer(t *testing.T) {
+	t.Parallel()
 	r := newResolver(t)
 	var repository *build.RepositoryError
 	_, _, err := r.resolve(t, query("bootkiln:problem\tx\ty\tz", "bootkiln:unreadable\tone is gone", "bootkiln:unreadable\tso is two", "bootkiln:answered"), build.Options{})
@@ -103,6 +105,7 @@ func TestResolveWithoutAnswer(t *testing.T) {
 
 // TestResolveRemembers asks again when the answer may be another one.
 func TestResolveRemembers(t *testing.T) {
+	t.Parallel()
 	r := newResolver(t)
 	asked := func(f *containerfile.File, o build.Options) bool {
 		t.Helper()
@@ -151,6 +154,7 @@ func TestResolveRemembers(t *testing.T) {
 }
 
 func TestResolveIsStopped(t *testing.T) {
+	t.Parallel()
 	r := newResolver(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	rec := newRecorder()
@@ -169,6 +173,7 @@ func TestResolveIsStopped(t *testing.T) {
 // TestStepSaysItsProblems is about steps of a build: one that fails, and one
 // that goes on.
 func TestStepSaysItsProblems(t *testing.T) {
+	t.Parallel()
 	r := newResolver(t)
 	at := diag.Pos{File: "recipe.yaml", Line: 7, Col: 3}
 	f := containerFile(

@@ -13,6 +13,7 @@ import (
 // every process that they see. Usually the kernel refuses them that of a
 // process with more capabilities; here the administrator gave them the right.
 func TestStepsCannotReadTheCallersEnvironment(t *testing.T) {
+	t.Parallel()
 	for _, isolation := range isolations {
 		t.Run(string(isolation), func(t *testing.T) {
 			p := newProject(t)
