@@ -3,6 +3,7 @@ package chunk
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -124,6 +125,21 @@ func (p *Plan) expectation() float64 {
 		sum += l.Chance * float64(l.Estimate)
 	}
 	return sum
+}
+
+// TestPartsOfStrangers has a previous plan that says of how many parts a group is.
+func TestPartsOfStrangers(t *testing.T) {
+	t.Parallel()
+	in := filesOf(slices.Repeat([]int64{1 << 20}, 200))
+	a := &assigner{sorter: newSorter(in), options: Options{Largest: 60 << 20}.complete(), memory: map[string]*past{"x": {parts: maxPlanGroups}}}
+	a.link()
+	var all []int32
+	for i := range in.Files {
+		all = append(all, int32(i))
+	}
+	if n := len(a.parts("x", all)); n > 18 {
+		t.Errorf("%d parts of what two layers could hold", n)
+	}
 }
 
 // measure says of a plan's layers what a writer would, whatever their content.

@@ -133,6 +133,7 @@ func TestForgedLayer(t *testing.T) {
 		"the name of an owner":         {name: live, header: func(h *tar.Header) { h.Uname = "daemon" }},
 		"of a dead file":               {name: dead, header: func(h *tar.Header) { h.Gname = "daemon" }},
 		"a folder of another time":     {name: "usr/bin", header: func(h *tar.Header) { h.ModTime = h.ModTime.AddDate(1, 0, 0) }},
+		"a dead file without end":      {name: dead, header: func(h *tar.Header) { h.Size = 8 << 20 }, content: func(string) string { return strings.Repeat("0", 8<<20) }},
 		"more behind the end":          {behind: bytes.Repeat([]byte("x"), 1024)},
 		"an archive behind the end":    {behind: []byte{}},
 		"as two frames, one after all": {pack: func(b []byte) []byte { return append(whole(b[:1024]), whole(b[1024:])...) }},
@@ -208,5 +209,9 @@ func TestForgedLayer(t *testing.T) {
 		}
 		sameImage(t, source, got)
 		sameImage(t, source, honest)
+		other := changedConfig(t, first, func(c *imgspecv1.Image) { c.History[at].CreatedBy = "somebody else" })
+		if _, report := rewrite(t, source, after(fourLayers, other)); len(staleOf(report)) > 0 {
+			t.Error("a layer stays that was made in another way")
+		}
 	})
 }

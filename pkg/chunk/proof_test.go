@@ -297,3 +297,32 @@ func TestPythonSources(t *testing.T) {
 		}
 	}
 }
+
+// TestWhiteoutsAreProven has a highest layer that removes what it must, once.
+func TestWhiteoutsAreProven(t *testing.T) {
+	t.Parallel()
+	const whiteoutOfOld = "usr/lib/.wh.old"
+	for name, test := range map[string]struct {
+		change func(*tar.Header)
+		says   string // "" where it is right
+	}{
+		"right":   {func(*tar.Header) {}, ""},
+		"missing": {func(h *tar.Header) { h.Name = "" }, "would be back"},
+		"twice":   {func(h *tar.Header) { h.Gname = "xx" }, "must not"},
+		"another": {func(h *tar.Header) { h.Name = "usr/lib/.wh.a" }, "must not"},
+		"a link":  {func(h *tar.Header) { h.Typeflag, h.Linkname = tar.TypeSymlink, "x" }, "must not"},
+	} {
+		w, jobs := oneLayer(t)
+		w.proof.gone = map[string]bool{whiteoutOfOld: false}
+		jobs[2].items = append(jobs[2].items, item{entry: w.archive.tree.find("usr/lib"), gone: "old"})
+		err := prove(t, w, jobs, func(_ place, h *tar.Header, content []byte) []byte {
+			if h.Name == whiteoutOfOld {
+				test.change(h)
+			}
+			return content
+		})
+		if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -22,6 +22,7 @@ import (
 func TestStaleIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
+		before   func(*packages)
 		change   func(*packages)
 		previous func(image.Image) image.Image
 		note     string
@@ -33,6 +34,11 @@ func TestStaleIsMadeAnew(t *testing.T) {
 		"a directory becomes a link": {change: func(p *packages) {
 			p.files["p1"]["usr/share/p1/old"] = fakeimage.Link("new")
 		}, note: "in the image"},
+		"a name is too long to be removed": {before: func(p *packages) {
+			p.files["p1"]["usr/share/p1/"+strings.Repeat("n", 252)] = fakeimage.Text("long")
+		}, change: func(p *packages) {
+			delete(p.files["p1"], "usr/share/p1/"+strings.Repeat("n", 252))
+		}, note: "too long"},
 		"a blob cannot be read": {previous: func(img image.Image) image.Image {
 			return broken{remote{img.(image.Layered)}, func(r io.Reader) io.Reader {
 				return io.MultiReader(io.LimitReader(r, 100), fails{errors.New("connection reset")})
@@ -45,6 +51,9 @@ func TestStaleIsMadeAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := desktop(1)
+			if test.before != nil {
+				test.before(p)
+			}
 			first, _ := rewrite(t, p.image(t, nil), fourLayers)
 			p.update("p1")
 			if test.change != nil {

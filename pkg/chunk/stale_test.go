@@ -290,3 +290,28 @@ func TestStaleBelowAttributes(t *testing.T) {
 	}
 	sameImage(t, source, whole)
 }
+
+// TestStaleOfEverything has files of every kind die in a layer, and live on in
+// one.
+func TestStaleOfEverything(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []string{"p1", "p3"} {
+		p := desktop(1)
+		all := p.files["p1"]
+		for name, f := range everything {
+			if !f.Mode.IsDir() && f.HardLink == "" {
+				all["usr/lib/p1/"+name] = f
+			}
+		}
+		all["usr/lib/p1/capable"] = fakeimage.File{HardLink: "usr/lib/p1/usr/bin/ping"}
+		delete(all, "usr/lib/p1/usr/share/hole") // which is the most of the layer
+		first, _ := rewrite(t, p.image(t, nil), fourLayers)
+		delete(p.files, gone)
+		source := p.image(t, nil)
+		second, report := rewrite(t, source, after(fourLayers, first))
+		if len(staleOf(report)) != 1 {
+			t.Errorf("without %s no layer stays: %v", gone, report.Notes)
+		}
+		sameImage(t, source, second)
+	}
+}
