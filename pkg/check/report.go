@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bootkiln/bootkiln/pkg/diag"
+	"github.com/bootkiln/bootkiln/pkg/image"
 )
 
 // Report is the result of checking an image. Encoded as JSON its names are
@@ -146,7 +147,7 @@ func (e *FailedError) Error() string {
 	if len(ids) == 1 {
 		word = "rule"
 	}
-	return fmt.Sprintf("image %q fails %d %s: %s", e.Report.Image, len(ids), word, strings.Join(ids, ", "))
+	return fmt.Sprintf("image %q fails %d %s: %s", image.Called(e.Report.Image), len(ids), word, strings.Join(ids, ", "))
 }
 
 // MarshalJSON quotes a path that is not UTF-8: JSON cannot hold it, and

@@ -383,3 +383,12 @@ func FuzzKargs(f *testing.F) {
 		}
 	})
 }
+
+// TestFailedErrorName calls an image of the store what people call it.
+func TestFailedErrorName(t *testing.T) {
+	t.Parallel()
+	err := &FailedError{&Report{Image: "containers-storage:[overlay@/var/lib+/run]localhost/kiln:latest@12ab"}}
+	if got, want := err.Error(), `image "localhost/kiln:latest" fails 0 rules: `; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
