@@ -65,7 +65,7 @@ func TestChunkStale(t *testing.T) {
 	source := updateOfTheBase(t)
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
-	// As many layers as there are hundreds of packages on a desktop: some of them share one.
+	// So few layers that small packages share them, as they do on a desktop.
 	before := chunkTo(t, first, "", debianBase, "--layers", "24")
 	report := chunkTo(t, second, "", source, "--layers", "24", "--previous", "oci:"+first)
 	assertStale(t, second, before, report)
