@@ -173,7 +173,7 @@ func TestStaleLimit(t *testing.T) {
 		t.Errorf("900 of 15000 bytes are dead, and %v stay", s.same)
 	}
 	for i := range units {
-		units[i].changed = i%groups == 0
+		units[i].changed = i == 3*groups
 	}
 	previous.Layers[2].Size, previous.Layers[2].Dead = 1000, 0
 	previous.Layers[3].Size, previous.Layers[3].Dead = 600, 290 // and 31 more are too much for one
