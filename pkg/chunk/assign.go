@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -103,29 +102,6 @@ const fill = 0.85
 
 // largest is the budget of a layer.
 func (a *assigner) largest() float64 { return fill * float64(a.options.Largest) }
-
-// mostGroups is how many groups a tree may have: half of what a plan may, because
-// they have parts.
-const mostGroups = maxPlanGroups / 2
-
-// groups are the files of each group. Where there are too many, what no package
-// owns goes with all in its folder, and then with all in the folder above that.
-func (a *assigner) groups() map[string][]int32 {
-	for up := 0; ; up++ {
-		groups := map[string][]int32{}
-		for i := range a.files {
-			name := a.group(int(a.leader[i]))
-			for n := 0; n < up && strings.HasPrefix(name, "/"); n++ {
-				name = path.Dir(name)
-			}
-			name = clean(name)
-			groups[name] = append(groups[name], int32(i))
-		}
-		if len(groups) <= mostGroups || up == 8 {
-			return groups
-		}
-	}
-}
 
 // units are the groups of the tree, by name, split where that pays.
 func (a *assigner) units() ([]unit, error) {

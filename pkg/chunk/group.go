@@ -173,6 +173,29 @@ func (s *sorter) follow() {
 	}
 }
 
+// mostGroups is how many groups a tree may have: half of what a plan may, because
+// they have parts.
+const mostGroups = maxPlanGroups / 2
+
+// groups are the files of each group. Where there are too many, what no package
+// owns goes with all in its folder, and then with all in the folder above that.
+func (a *assigner) groups() map[string][]int32 {
+	for up := 0; ; up++ {
+		groups := map[string][]int32{}
+		for i := range a.files {
+			name := a.group(int(a.leader[i]))
+			for n := 0; n < up && strings.HasPrefix(name, "/"); n++ {
+				name = path.Dir(name)
+			}
+			name = clean(name)
+			groups[name] = append(groups[name], int32(i))
+		}
+		if len(groups) <= mostGroups || up == 8 {
+			return groups
+		}
+	}
+}
+
 // group returns the name of the group that file i belongs to.
 func (s *sorter) group(i int) string {
 	f := &s.files[i]
