@@ -50,6 +50,7 @@ func TestPublishFromAFreshMachine(t *testing.T) {
 	if blobs, layers := layout(); blobs != layers-second.Held+2 {
 		t.Errorf("%d blobs in the layout", blobs)
 	}
+	bootkiln(t, "check", "oci:"+filepath.Join(p.out, "layout")).want(t, 1, "are not in it", "name docker://"+p.result(t).Published[0].Pinned.String()+" instead")
 	assertWhole(t, s, p)
 
 	// The same image goes to a repository that has nothing of it.
