@@ -125,9 +125,11 @@
 //     entry is what the image has in that place, with its time, if the plan says
 //     that this layer has it; or a layer above has the file; or the highest
 //     removes it. What is a directory in one layer is one in all, and nothing
-//     leads out of the layer. Its archive is made again too, from the files and
-//     from what is dead in it, and has to have that diff ID. One that cannot be
-//     read, or is not so, is made anew.
+//     leads out of the layer; nor is anything gone that bootc does not import (a
+//     device, a pipe, a name that is not UTF-8), since it reads each layer for
+//     itself. Its archive is made again too, from the files and from what is dead
+//     in it, and has to have that diff ID. One that cannot be read, or is not so,
+//     is made anew.
 //   - Any other that is left in the registry is not looked at. That its blob has this
 //     diff ID is said by the previous image, whose signature the caller has
 //     verified; the run that signed it has proven it.

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 	digest "github.com/opencontainers/go-digest"
@@ -81,9 +82,19 @@ func (p *staleProof) entry(h *tar.Header, content io.Reader) error {
 	i := p.tree.find(name)
 	switch {
 	case i < 0:
+		// ostree imports each layer before it merges them, so what it cannot
+		// import must not be dead in one either.
+		switch {
+		case !utf8.ValidString(name) || !utf8.ValidString(h.Linkname):
+			return differs("the image does not have it any more, and bootc imports no layer with a name that is not UTF-8")
+		case h.Typeflag == tar.TypeFifo || h.Typeflag == tar.TypeChar || h.Typeflag == tar.TypeBlock:
+			return differs("the image does not have it any more, and bootc imports no layer with a device or pipe")
+		}
 		p.absent[name] = isDir
-	case isDir != p.tree.entries[i].isDir():
-		return differs("type %q, and %v in the image", h.Typeflag, p.tree.entries[i].mode)
+	case isDir && !p.tree.entries[i].isDir():
+		return differs("it is a directory there, and none in the image")
+	case !isDir && p.tree.entries[i].isDir():
+		return differs("it is no directory there, and one in the image")
 	case isDir, p.layer[i] > p.at:
 	case p.layer[i] < p.at:
 		return differs("a layer below has what is there now")

@@ -54,6 +54,11 @@ func TestStaleProof(t *testing.T) {
 		"opaque":                {[]*tar.Header{file("usr/.wh..wh..opq")}, "may have"},
 		"overlayfs":             {[]*tar.Header{{Name: "usr/x", Typeflag: tar.TypeChar}}, "whiteout"},
 		"link outwards":         {[]*tar.Header{{Name: "usr/x", Typeflag: tar.TypeLink, Linkname: "etc/shadow"}}, "link"},
+		"dead pipe":             {[]*tar.Header{{Name: "usr/x", Typeflag: tar.TypeFifo}}, "device or pipe"},
+		"dead device":           {[]*tar.Header{{Name: "usr/x", Typeflag: tar.TypeChar, Devmajor: 1}}, "device or pipe"},
+		"dead disk":             {[]*tar.Header{{Name: "usr/x", Typeflag: tar.TypeBlock}}, "device or pipe"},
+		"dead odd name":         {[]*tar.Header{file("usr/\xff")}, "UTF-8"},
+		"dead odd target":       {[]*tar.Header{{Name: "usr/x", Typeflag: tar.TypeSymlink, Linkname: "\xff"}}, "UTF-8"},
 		"unknown type":          {[]*tar.Header{{Name: "usr/x", Typeflag: '?'}}, "type"},
 	} {
 		t.Run(name, func(t *testing.T) {
