@@ -101,19 +101,26 @@ func TestRegistryFaults(t *testing.T) {
 	}
 }
 
+// memoryDisk mounts a file system in memory of at most that size.
+func memoryDisk(t *testing.T, size string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // TestRegistryDiskFull has a registry whose file system holds one layer, and not
 // two; when it holds two, the other one is sent and no more.
 func TestRegistryDiskFull(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=12m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(disk, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := memoryDisk(t, "12m")
 	b := newRegistryBed(t, registryConfig{storage: "filesystem: {rootdirectory: " + disk + "}"})
 	l := newLayout(t, layers(2, 8<<20), ordinal)
 	err := b.pushAndTag(t, l, b.name, b.options(t))

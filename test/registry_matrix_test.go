@@ -148,7 +148,9 @@ func TestRegistryFaultMatrix(t *testing.T) {
 	const besides = 20_000
 	at := func(t *testing.T, s faultproxy.Stage) {
 		t.Parallel()
-		b := newRegistryBed(t, registryConfig{tokens: newTokenService(t)})
+		// In memory, since the registry waits for the disk at the end of each blob.
+		storage := "filesystem: {rootdirectory: " + memoryDisk(t, "256m") + "}"
+		b := newRegistryBed(t, registryConfig{storage: storage, tokens: newTokenService(t)})
 		for n, k := range faultproxy.Kinds(size / 2) {
 			t.Run(k.Name, func(t *testing.T) {
 				path := fmt.Sprintf("os/matrix-%d", n)
