@@ -19,8 +19,8 @@ type shared struct {
 	dir  string // "" where it could not be made
 }
 
-// folder returns the folder, which make fills.
-func (s *shared) folder(t testing.TB, make func(dir string)) string {
+// folder returns the folder, which the first caller fills.
+func (s *shared) folder(t testing.TB, fill func(dir string)) string {
 	t.Helper()
 	s.once.Do(func() {
 		all, err := sharedDir()
@@ -31,7 +31,7 @@ func (s *shared) folder(t testing.TB, make func(dir string)) string {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		make(dir)
+		fill(dir)
 		if !t.Failed() {
 			s.dir = dir
 		}
