@@ -217,6 +217,17 @@ func TestStaleIsOfPackages(t *testing.T) {
 	}
 }
 
+// TestDeadBytesCost weighs what is dead against what is fetched: the layer of
+// which half a megabyte is dead costs as much as ten kilobytes of each update.
+func TestDeadBytesCost(t *testing.T) {
+	t.Parallel()
+	p := &packer{homes: []int{1, 1, 1}, stale: map[int]int64{0: 500_000, 1: 700_000}}
+	stays, moved, sound := &bin{home: 0}, &bin{home: 1, missing: 1}, &bin{home: 2}
+	if got := p.burden([]*bin{stays, moved, sound, {home: -1}}); got != 10_000 {
+		t.Errorf("dead bytes cost %v", got)
+	}
+}
+
 // TestListed says which groups packages list all files of.
 func TestListed(t *testing.T) {
 	t.Parallel()
