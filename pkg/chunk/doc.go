@@ -68,25 +68,26 @@
 // layer.md), which is small and sent anyway. It is stale then.
 //
 // Its dead bytes cost whoever installs the image, and room on every disk, until
-// the layer is made anew; keeping it spares each client once what did not
-// change. Were that all, a layer could be kept for long: with one installation
-// for fifty updates (four years of months), a dead byte costs less in seven
-// updates than a seventh of one that is fetched. So the limits are those of
-// decency: a half of a layer, and 2.5 percent of the image (twice that where it
-// has got smaller), where those go first that save most for what they have. The
-// other price is a layer of the budget, which is not open to what changed then.
-// All such layers are tried to be kept, and three quarters of them, a half, a
-// quarter and none, those that save most before the others, and what costs least
-// by the model is the plan. Beyond the limits, or where the search finds that it pays, a layer is made anew
-// from what is still right in it. So the dead bytes are bounded, whatever the
-// number of updates.
+// the layer is made anew; keeping it spares each client once what did not change.
+// Were that all, a layer could be kept for long: with one installation for fifty
+// updates (four years of months), a dead byte costs less in seven updates than a
+// seventh of one that is fetched. So the limits are those of decency: a half of a
+// layer, and 2.5 percent of the image (twice that where it has got smaller),
+// where those go first that save most for what they have. The other price is a
+// layer of the budget, which is not open to what changed then. All such layers
+// are tried to be kept, and three quarters of them, a half, a quarter and none,
+// those that save most before the others, and what costs least by the model is
+// the plan. Beyond the limits, or where the search finds that it pays, a layer is
+// made anew from what is still right in it. So the dead bytes are bounded,
+// whatever the number of updates.
 //
 // Who takes a file out of an image may do so because nobody is to have it. So
 // nothing is dead in a layer but what packages list (or dpkg and Python keep of
-// it), and what went with another version of them, or with the package: what a distribution gave to everybody. A
-// layer in which anything else changed, or is gone, is made anew. (What a recipe
-// wrote over a package's own file, and takes back in the very update that brings
-// another version of the package, is not told from it.)
+// it), and what went with another version of them, or with the package: what a
+// distribution gave to everybody. A layer in which anything else changed, or is
+// gone, is made anew. (What a recipe wrote over a package's own file, and takes
+// back in the very update that brings another version of the package, is not told
+// from it.)
 //
 // Stale layers are the lowest of the plan, those that became so first below the
 // others. Then a file that is dead in one and right in another is right: it was
