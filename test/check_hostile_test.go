@@ -94,9 +94,9 @@ func layoutOf(t testing.TB, fill func(w *tar.Writer)) (dir string) {
 }
 
 // A million files in a layer, each of which breaks several rules, and more in
-// the initramfs than are read, cost memory that is bounded, and end.
+// the initramfs than are read, cost memory that is bounded, and end. As in
+// [TestBootMisbehaves], no test is beside it.
 func TestCheckOfAMillionFiles(t *testing.T) {
-	t.Parallel()
 	const million, peakMB, folder = 1_000_000, 1200, "usr/lib/modules/6.1.0/"
 	initramfs := filepath.Join(t.TempDir(), "initramfs")
 	compressed(t, initramfs, func(w io.Writer) {
