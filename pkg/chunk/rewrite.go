@@ -257,7 +257,7 @@ func (w *writer) plan(in Input, previous *Plan, o Options) (*Plan, error) {
 	}
 	o.Layers = max(o.Layers-directoryLayers, 1)
 	plan, err := Assign(in, previous, o)
-	if full, ok := err.(*BudgetError); ok { //nolint:errorlint // Assign returns it as it is
+	if full := (*BudgetError)(nil); errors.As(err, &full) {
 		return nil, &BudgetError{Needed: full.Needed + directoryLayers, Layers: full.Layers + directoryLayers, Largest: full.Largest}
 	}
 	if err != nil {
