@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -92,5 +93,17 @@ func TestSpare(t *testing.T) {
 		if err := p.spare(filepath.Join(dir, name)); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestOutputFolderCannotBeMade says with which flag another one is named.
+func TestOutputFolderCannotBeMade(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openOut(filepath.Join(file, "out"), false); err == nil || !strings.Contains(hintOf(err), "--out") {
+		t.Errorf("error %v, hint %q", err, hintOf(err))
 	}
 }

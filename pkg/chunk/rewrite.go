@@ -168,7 +168,7 @@ func readPrevious(ctx context.Context, img image.Image) (p previous, err error) 
 		return p, nil
 	}
 	if p.plan, err = DecodePlan(text); err != nil {
-		p.notes = []string{fmt.Sprintf("the plan of %s cannot be kept: %v", img.Location(), err)}
+		p.notes = []string{fmt.Sprintf("the plan of %s cannot be kept: %v", image.Called(img.Location()), err)}
 	}
 	if p.layers != nil {
 		p.readable = readable(p.layers, config)
